@@ -1,0 +1,50 @@
+# Everything here needs only make and python3 with venv. PYTHON=python3.12 picks another interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help install install-dev demo run test lint bench clean
+
+help:
+	@echo "make demo     the image workflow on a real daemon in a temporary folder"
+	@echo "make run      the daemon in the foreground, state under ./var"
+	@echo "make test     all tests"
+	@echo "make lint     ruff and mypy --strict"
+	@echo "make bench    benchmarks, short form"
+	@echo "make install  flowyd and the sample activities' libraries in $(VENV)"
+
+install: $(VENV)/installed
+install-dev: $(VENV)/installed-dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[samples]'
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[samples,dev]'
+	@touch $@ $(VENV)/installed
+
+demo: install
+	$(BIN)/python -m bench.demo
+
+run: install
+	mkdir -p var/run
+	$(BIN)/flowyd run --config conf/development.toml
+
+test: install-dev
+	$(BIN)/python -m pytest
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,130 @@
+"""The configuration as frozen records: every key of `/etc/flowyd.toml`, its meaning, unit and default.
+
+`conf/flowyd.toml` shows the same keys for the operator; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+DEFAULT_FILE = Path("/etc/flowyd.toml")
+
+
+class Backend(str, Enum):
+    """Who coordinates."""
+
+    EMBEDDED = "embedded"  #: flowyd's own engine, a child of the daemon
+    AWS = "aws"  #: Amazon SWF, or any endpoint that speaks its protocol
+
+
+class PoolKind(str, Enum):
+    """What the workers of a pool do."""
+
+    ACTIVITY = "activity"  #: run activities
+    DECISION = "decision"  #: decide workflows
+
+
+class Durability(str, Enum):
+    """What an answer of the engine means."""
+
+    FULL = "full"  #: on disk: survives a power cut (SQLite synchronous=FULL)
+    NORMAL = "normal"  #: survives a crash of any process; the last moments may be lost in a power cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """[flowyd]"""
+
+    #: SWF domain of all pools; registered when missing.
+    domain: str = "default"
+    #: Directories whose modules and packages hold activities, and workflows.
+    activities: tuple[Path, ...] = (Path("/etc/flowyd/activities"),)
+    workflows: tuple[Path, ...] = (Path("/etc/flowyd/workflows"),)
+    #: What must survive a reboot, such as the engine's database.
+    state_dir: Path = Path("/var/lib/flowyd")
+    #: Sockets.
+    runtime_dir: Path = Path("/run/flowyd")
+    #: debug, info, warning or error.
+    log_level: str = "info"
+
+    @property
+    def engine_socket(self) -> Path:
+        """Where the embedded engine answers."""
+        return self.runtime_dir / "engine.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the supervisor answers."""
+        return self.runtime_dir / "control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swf:
+    """[swf]"""
+
+    backend: Backend = Backend.EMBEDDED
+    #: For backend "aws". None: what boto3 finds in its own configuration and environment.
+    region: str | None = None
+    profile: str | None = None
+    #: Another endpoint than Amazon's, such as an engine on another machine.
+    endpoint_url: str | None = None
+    #: Seconds; the service holds a poll for 60, so the read timeout is above 70.
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 75.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """[engine]: the embedded engine."""
+
+    #: The SQLite file. None: engine.db in state_dir.
+    database: Path | None = None
+    durability: Durability = Durability.FULL
+    #: Extra TCP endpoints, "address:port"; they need signed requests.
+    listen: tuple[str, ...] = ()
+    #: How long closed executions of domains that flowyd registers are kept, days.
+    retention_days: int = 30
+    #: File of access keys for the TCP endpoints.
+    keys_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """[[pool]]: worker processes on one task list."""
+
+    name: str
+    kind: PoolKind
+    task_list: str
+    processes: int = 1
+    #: How long a worker may finish its task when it is told to stop, seconds.
+    stop_timeout_s: float = 30.0
+    #: Pause before a dead worker is started again: from first, doubling, to longest, seconds.
+    backoff_first_s: float = 0.5
+    backoff_longest_s: float = 30.0
+    #: A worker is replaced after so many tasks, so many seconds, or at so much memory; None: never.
+    recycle_tasks: int | None = None
+    recycle_age_s: float | None = None
+    recycle_rss_bytes: int | None = None
+    #: Added to the environment of the workers.
+    environment: dict[str, str] = field(default_factory=dict)
+    #: Scheduling niceness, -20 to 19.
+    nice: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file, checked."""
+
+    #: The file it came from.
+    file: Path
+    flowyd: Daemon = field(default_factory=Daemon)
+    swf: Swf = field(default_factory=Swf)
+    engine: Engine = field(default_factory=Engine)
+    pools: tuple[Pool, ...] = ()
+
+    @property
+    def database(self) -> Path:
+        """The engine's SQLite file."""
+        return self.engine.database or self.flowyd.state_dir / "engine.db"

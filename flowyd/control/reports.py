@@ -1,0 +1,90 @@
+"""What a worker tells its supervisor: its state and until when it means to stay in it.
+
+A report is not a pulse. It is written by the thread that does the work, once per change of state, and
+carries the deadline after which the worker counts as hung. One report is one line of JSON on a pipe.
+Deadlines are on the system-wide monotonic clock (CLOCK_MONOTONIC, seconds), the same in all processes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from typing import Any
+
+from flowyd.errors import ProtocolError
+
+
+class WorkerState(str, Enum):
+    """What a worker says it is doing."""
+
+    LOADING = "loading"  #: imports its modules and registers their types
+    POLLING = "polling"  #: waits for a task
+    RUNNING = "running"  #: runs one activity or decides one decision task
+    STOPPING = "stopping"  #: takes no more tasks and will exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInHand:
+    """The task a worker runs: enough to show it, and to answer for it if the worker dies."""
+
+    #: "activity" or "decision".
+    kind: str
+    task_token: str
+    #: Name and version of the activity type, or of the workflow type for a decision.
+    type_name: str
+    type_version: str
+    workflow_id: str
+    run_id: str
+    #: Activity id; empty for a decision.
+    activity_id: str = ""
+    started_event_id: int = 0
+    previous_started_event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One change of a worker's state."""
+
+    state: WorkerState
+    #: When the state began (CLOCK_MONOTONIC).
+    since: float
+    #: Past this the worker counts as hung (CLOCK_MONOTONIC); None: it has no limit.
+    until: float | None
+    #: Set while RUNNING.
+    task: TaskInHand | None = None
+    #: Tasks finished since the worker started, and how many of them were answered as failed.
+    tasks_done: int = 0
+    tasks_failed: int = 0
+    #: When RecordActivityTaskHeartbeat last succeeded for `task` (CLOCK_MONOTONIC).
+    last_heartbeat_at: float | None = None
+    #: Module path to traceback or reason, for modules that could not be served; sent when loading ends.
+    broken_modules: dict[str, str] | None = None
+    #: "name version" of each type served; sent when loading ends.
+    served_types: tuple[str, ...] | None = None
+
+
+def encode_report(report: Report) -> bytes:
+    """The report as one line, newline included."""
+    return json.dumps(asdict(report), separators=(",", ":")).encode() + b"\n"
+
+
+def decode_report(line: bytes) -> Report:
+    """The report of one line.
+
+    Raises:
+        ProtocolError: the line is not what `encode_report` writes.
+    """
+    try:
+        members: dict[str, Any] = json.loads(line)
+        task = members.get("task")
+        types = members.get("served_types")
+        members["state"] = WorkerState(members["state"])
+        members["task"] = TaskInHand(**task) if task is not None else None
+        members["served_types"] = tuple(types) if types is not None else None
+        return Report(**members)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        names = ", ".join(field.name for field in fields(Report))
+        raise ProtocolError(
+            f"not a worker's report ({error}): {line[:200]!r}; members are {names}"
+        ) from error

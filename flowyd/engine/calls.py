@@ -1,0 +1,32 @@
+"""What passes between the engine's server and its service: calls in, answered calls out.
+
+The server makes one `Call` for each request it has read and hands all calls at hand to one turn of the
+service. A turn returns the calls that got their answer, be they of this turn or polls that waited since an
+earlier one. Everything answered is committed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flowyd.swf.faults import SwfFault
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Call:
+    """One request under way; compared by identity, since two equal requests are two calls."""
+
+    #: An operation of `flowyd.swf.actions.ACTIONS`.
+    action: str
+    #: The checked request: `flowyd.engine.requests` found no violation.
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call and what to send for it."""
+
+    call: Call
+    #: The JSON body (empty for operations without result), or the fault.
+    result: bytes | SwfFault

@@ -1,0 +1,60 @@
+"""The 39 operations of Amazon SWF and what sets them apart (SWF API Reference, version 2012-01-25)."""
+
+from __future__ import annotations
+
+#: The prefix of the X-Amz-Target header; boto 2 sent the longer one until 2023.
+TARGET_PREFIX = "SimpleWorkflowService."
+LEGACY_TARGET_PREFIX = "com.amazonaws.swf.service.model.SimpleWorkflowService."
+
+#: Operations that wait up to 60 s for a task.
+POLLS = frozenset({"PollForActivityTask", "PollForDecisionTask"})
+
+#: Operations that change nothing.
+READS = frozenset(
+    {
+        "CountClosedWorkflowExecutions",
+        "CountOpenWorkflowExecutions",
+        "CountPendingActivityTasks",
+        "CountPendingDecisionTasks",
+        "DescribeActivityType",
+        "DescribeDomain",
+        "DescribeWorkflowExecution",
+        "DescribeWorkflowType",
+        "GetWorkflowExecutionHistory",
+        "ListActivityTypes",
+        "ListClosedWorkflowExecutions",
+        "ListDomains",
+        "ListOpenWorkflowExecutions",
+        "ListTagsForResource",
+        "ListWorkflowTypes",
+    }
+)
+
+#: Operations that change something and answer with an empty body.
+VOIDS = frozenset(
+    {
+        "DeleteActivityType",
+        "DeleteWorkflowType",
+        "DeprecateActivityType",
+        "DeprecateDomain",
+        "DeprecateWorkflowType",
+        "RegisterActivityType",
+        "RegisterDomain",
+        "RegisterWorkflowType",
+        "RequestCancelWorkflowExecution",
+        "RespondActivityTaskCanceled",
+        "RespondActivityTaskCompleted",
+        "RespondActivityTaskFailed",
+        "RespondDecisionTaskCompleted",
+        "SignalWorkflowExecution",
+        "TagResource",
+        "TerminateWorkflowExecution",
+        "UndeprecateActivityType",
+        "UndeprecateDomain",
+        "UndeprecateWorkflowType",
+        "UntagResource",
+    }
+)
+
+#: Every operation.
+ACTIONS = POLLS | READS | VOIDS | {"RecordActivityTaskHeartbeat", "StartWorkflowExecution"}
