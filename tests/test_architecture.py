@@ -1,4 +1,4 @@
-"""Imports go one way, and the pure packages stay pure: the rules of docs/architecture.md, read from the source."""
+"""Imports go one way and the pure packages stay pure: docs/architecture.md, read from the source."""
 
 from __future__ import annotations
 
