@@ -56,3 +56,52 @@ CREATE TABLE task (
     execution_id       INTEGER NOT NULL,
     scheduled_event_id INTEGER NOT NULL
 );
+
+-- Visibility: one index for each filter and order of the lists, so that a page costs the same at any size.
+CREATE INDEX execution_by_open ON execution (domain_id, started_at) WHERE closed_at IS NULL;
+CREATE INDEX execution_by_start ON execution (domain_id, started_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_close ON execution (domain_id, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_id_open ON execution (domain_id, workflow_id, started_at) WHERE closed_at IS NULL;
+CREATE INDEX execution_by_id_start ON execution (domain_id, workflow_id, started_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_id_close ON execution (domain_id, workflow_id, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_status_start ON execution (domain_id, close_status, started_at)
+    WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_status_close ON execution (domain_id, close_status, closed_at)
+    WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_name_open ON execution (domain_id, type_name, started_at) WHERE closed_at IS NULL;
+CREATE INDEX execution_by_name_start ON execution (domain_id, type_name, started_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_name_close ON execution (domain_id, type_name, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_type_open ON execution (domain_id, type_name, type_version, started_at)
+    WHERE closed_at IS NULL;
+CREATE INDEX execution_by_type_start ON execution (domain_id, type_name, type_version, started_at)
+    WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_by_type_close ON execution (domain_id, type_name, type_version, closed_at)
+    WHERE closed_at IS NOT NULL;
+
+-- Cache: the tags of each execution, kept by the triggers below from execution.tag_list.
+CREATE TABLE execution_tag (
+    execution_id INTEGER NOT NULL,
+    tag          TEXT NOT NULL,
+    domain_id    INTEGER NOT NULL,
+    started_at   REAL NOT NULL,
+    closed_at    REAL,
+    PRIMARY KEY (execution_id, tag)
+) WITHOUT ROWID;
+CREATE INDEX execution_tag_by_open ON execution_tag (domain_id, tag, started_at, execution_id)
+    WHERE closed_at IS NULL;
+CREATE INDEX execution_tag_by_start ON execution_tag (domain_id, tag, started_at, execution_id)
+    WHERE closed_at IS NOT NULL;
+CREATE INDEX execution_tag_by_close ON execution_tag (domain_id, tag, closed_at, execution_id)
+    WHERE closed_at IS NOT NULL;
+
+CREATE TRIGGER execution_tagged AFTER INSERT ON execution WHEN new.tag_list IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO execution_tag (execution_id, tag, domain_id, started_at, closed_at)
+    SELECT new.id, value, new.domain_id, new.started_at, new.closed_at FROM json_each(new.tag_list)
+    WHERE value IS NOT NULL;
+END;
+CREATE TRIGGER execution_tag_closed AFTER UPDATE OF closed_at ON execution WHEN new.tag_list IS NOT NULL BEGIN
+    UPDATE execution_tag SET closed_at = new.closed_at WHERE execution_id = new.id;
+END;
+CREATE TRIGGER execution_untagged AFTER DELETE ON execution WHEN old.tag_list IS NOT NULL BEGIN
+    DELETE FROM execution_tag WHERE execution_id = old.id;
+END;

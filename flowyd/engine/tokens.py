@@ -1,0 +1,115 @@
+"""Task tokens and page tokens: opaque base64, self-contained, signed, good across restarts.
+
+A token is a packed record and the HMAC-SHA256 over it, with a secret that the database keeps. Nobody can make
+or alter one without the secret, so what a token says is believed without a look-up. A page token's signature
+also covers the query it belongs to: with any other query it is no token. Source of the outer form: recorded
+answers (standard base64; a different string each time it is handed out).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import struct
+from dataclasses import dataclass
+
+from flowyd.swf.faults import ValidationException
+
+#: How long a page token can be used, seconds (SWF API Reference, nextPageToken).
+PAGE_TOKEN_LIFETIME_S = 24 * 3600.0
+
+_SIGNATURE_BYTES = 16
+_NONCE_BYTES = 8
+#: Form of token, kind of task, execution, scheduled event, started event, nonce; the run id follows.
+_TASK = struct.Struct(f">BBQQQ{_NONCE_BYTES}s")
+#: Form of token, issued at; the position follows.
+_PAGE = struct.Struct(">Bd")
+_TASK_FORM = 1
+_PAGE_FORM = 2
+_KINDS = ("activity", "decision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskToken:
+    """What a task token says."""
+
+    #: activity or decision.
+    kind: str
+    #: The execution's row in the database.
+    execution_id: int
+    run_id: str
+    scheduled_event_id: int
+    started_event_id: int
+
+
+class TokenCodec:
+    """Makes and reads tokens with one secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def task_token(
+        self, kind: str, execution_id: int, run_id: str, scheduled_event_id: int, started_event_id: int
+    ) -> str:
+        """A new token for a task that is handed out; no two are alike."""
+        nonce = os.urandom(_NONCE_BYTES)
+        head = _TASK.pack(
+            _TASK_FORM, _KINDS.index(kind), execution_id, scheduled_event_id, started_event_id, nonce
+        )
+        return self._sealed(head + run_id.encode(), b"")
+
+    def read_task_token(self, text: str) -> TaskToken:
+        """What the token says.
+
+        Raises:
+            ValidationException: it is none of ours.
+        """
+        record = self._opened(text, b"")
+        if len(record) < _TASK.size or record[0] != _TASK_FORM:
+            raise ValidationException("Invalid token")
+        _, kind, execution_id, scheduled, started, _ = _TASK.unpack_from(record)
+        return TaskToken(
+            kind=_KINDS[kind],
+            execution_id=execution_id,
+            run_id=record[_TASK.size :].decode(),
+            scheduled_event_id=scheduled,
+            started_event_id=started,
+        )
+
+    def page_token(self, query: str, position: str, issued_at: float) -> str:
+        """A token for the page after `position` of the answer to `query`."""
+        return self._sealed(_PAGE.pack(_PAGE_FORM, issued_at) + position.encode(), query.encode())
+
+    def read_page_token(self, text: str, query: str, now: float) -> str:
+        """The position that the token stands for.
+
+        Raises:
+            ValidationException: it is not a page token of this query, or older than 24 hours.
+        """
+        record = self._opened(text, query.encode())
+        if len(record) < _PAGE.size or record[0] != _PAGE_FORM:
+            raise ValidationException("Invalid token")
+        _, issued_at = _PAGE.unpack_from(record)
+        if now - issued_at > PAGE_TOKEN_LIFETIME_S:
+            # The wording of the service, seen in 2012.
+            raise ValidationException("token exceeded it's maximum lifetime")
+        return record[_PAGE.size :].decode()
+
+    def _signature(self, record: bytes, bound_to: bytes) -> bytes:
+        length = len(record).to_bytes(4, "big")
+        return hmac.digest(self._secret, length + record + bound_to, "sha256")[:_SIGNATURE_BYTES]
+
+    def _sealed(self, record: bytes, bound_to: bytes) -> str:
+        return base64.b64encode(self._signature(record, bound_to) + record).decode()
+
+    def _opened(self, text: str, bound_to: bytes) -> bytes:
+        try:
+            sealed = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise ValidationException("Invalid token") from None
+        signature, record = sealed[:_SIGNATURE_BYTES], sealed[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(record, bound_to)):
+            raise ValidationException("Invalid token")
+        return record
