@@ -20,6 +20,7 @@ class WorkerState(str, Enum):
 
     LOADING = "loading"  #: imports its modules and registers their types
     POLLING = "polling"  #: waits for a task
+    IDLE = "idle"  #: serves no type, so it polls for nothing; waits to be replaced or stopped
     RUNNING = "running"  #: runs one activity or decides one decision task
     STOPPING = "stopping"  #: takes no more tasks and will exit
 
