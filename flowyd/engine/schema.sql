@@ -89,7 +89,7 @@ CREATE TABLE execution_tag (
 ) WITHOUT ROWID;
 CREATE INDEX execution_tag_by_open ON execution_tag (domain_id, tag, started_at, execution_id)
     WHERE closed_at IS NULL;
-CREATE INDEX execution_tag_by_start ON execution_tag (domain_id, tag, started_at, execution_id)
+CREATE INDEX execution_tag_by_start ON execution_tag (domain_id, tag, started_at, execution_id, closed_at)
     WHERE closed_at IS NOT NULL;
 CREATE INDEX execution_tag_by_close ON execution_tag (domain_id, tag, closed_at, execution_id)
     WHERE closed_at IS NOT NULL;
