@@ -1,0 +1,79 @@
+"""What the pools have loaded as rows, quarantined modules first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowyd.console.view_model.cells import Cell, Column, Tone, by_text, cell
+from flowyd.control.status import DaemonStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleRow:
+    """One type a pool serves, or one module it could not."""
+
+    pool: str
+    kind: str
+    #: "name version", or the path of a quarantined module.
+    name: str
+    #: Traceback or reason; empty when it is served.
+    problem: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.pool} {self.name}"
+
+
+def module_rows(status: DaemonStatus) -> tuple[ModuleRow, ...]:
+    """Quarantined modules first, then the types each pool serves."""
+    broken = [
+        ModuleRow(pool=pool.name, kind=pool.kind, name=path, problem=text)
+        for pool in status.pools
+        for path, text in sorted(pool.broken_modules.items())
+    ]
+    served = [
+        ModuleRow(pool=pool.name, kind=pool.kind, name=name, problem="")
+        for pool in status.pools
+        for name in pool.served_types
+    ]
+    return (*broken, *served)
+
+
+def module_columns() -> tuple[Column[ModuleRow], ...]:
+    """The columns of the modules' table."""
+    return (
+        Column(
+            title="Pool",
+            draw=lambda r, _w: cell(r.pool),
+            order=lambda r: by_text(r.pool),
+            width=12,
+            stretch=1,
+        ),
+        Column(title="Kind", draw=lambda r, _w: cell(r.kind, Tone.DIM), width=8),
+        Column(title="State", draw=lambda r, _w: _module_state(r), width=13),
+        Column(
+            title="Type or module",
+            draw=lambda r, _w: cell(r.name, Tone.STRONG),
+            order=lambda r: by_text(r.name),
+            width=20,
+            stretch=3,
+        ),
+        Column(
+            title="Reason",
+            draw=lambda r, _w: cell(last_line(r.problem), Tone.BAD),
+            width=16,
+            stretch=3,
+            spare=1,
+        ),
+    )
+
+
+def _module_state(row: ModuleRow) -> Cell:
+    return cell("✘ quarantined", Tone.BAD) if row.problem else cell("✔ served", Tone.GOOD)
+
+
+def last_line(text: str) -> str:
+    """The line of a traceback that says what happened."""
+    lines: Sequence[str] = text.strip().splitlines()
+    return lines[-1].strip() if lines else ""

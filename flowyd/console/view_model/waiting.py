@@ -1,0 +1,179 @@
+"""What an open execution waits for, and the reason it does not go on, with the evidence.
+
+Two sides are read together: the execution's history (what is open) and the daemon's status (who could do
+it). Without a daemon, or with workers elsewhere, only the first side is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flowyd.console.view_model import wording
+from flowyd.console.view_model.cells import Cell, Column, Tone, cell
+from flowyd.console.view_model.spans import Kind, Span
+from flowyd.console.view_model.workers import AT_WORK
+from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """One thing an execution waits for."""
+
+    key: str
+    #: What is waited for, such as "activity resize 1 (resize-0-0)".
+    what: str
+    #: Why it is not there yet.
+    reason: str
+    tone: Tone
+    #: How long already, seconds.
+    for_s: float
+    #: What to do about it; empty when nothing is wrong.
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What a reason is looked for in."""
+
+    status: DaemonStatus | None
+    run_id: str
+    now: float
+
+
+def waits(spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, now: float) -> tuple[Wait, ...]:
+    """What the open spans of an open execution wait for, what is wrong first.
+
+    `status` is None where no daemon is asked. An execution with nothing open in it waits for a signal or a cancel request.
+    """
+    scene = _Scene(status=status, run_id=run_id, now=now)
+    found = [_wait(span, scene) for span in spans if span.is_open]
+    found.sort(key=lambda wait: (wait.tone is not Tone.BAD, wait.tone is not Tone.WARN))
+    if found:
+        return tuple(found)
+    ended = [span for span in spans if span.ended_at is not None]
+    since = max((span.ended_at or 0.0 for span in ended), default=now)
+    return (
+        Wait(
+            key="signal",
+            what="a signal",
+            reason="nothing is scheduled: it goes on only when it is signaled, canceled or timed out",
+            tone=Tone.WARN,
+            for_s=now - since,
+            advice="send the signal it waits for, or terminate it",
+        ),
+    )
+
+
+def _wait(span: Span, scene: _Scene) -> Wait:
+    reason, tone, advice = _reason(span, scene)
+    label = {Kind.DECISION: "a decision", Kind.TIMER: f"timer {span.id}"}.get(
+        span.kind, f"{span.kind.value} {span.type} ({span.id})"
+    )
+    since = span.started_at if span.started_at is not None else span.asked_at
+    return Wait(key=span.key, what=label, reason=reason, tone=tone, for_s=scene.now - since, advice=advice)
+
+
+def _reason(span: Span, scene: _Scene) -> tuple[str, Tone, str]:
+    """Reason, tone and advice."""
+    if span.kind is Kind.TIMER:
+        return f"due in {wording.duration((span.due_at or scene.now) - scene.now)}", Tone.WAITING, ""
+    if span.kind is Kind.CHILD:
+        began = "the child is open" if span.started_at is not None else "the child has not started yet"
+        return f"{began}; Enter on it in the timeline opens it", Tone.WAITING, ""
+    if span.kind is Kind.LAMBDA:
+        return "the Lambda function has not answered yet", Tone.WAITING, ""
+    if span.started_at is not None:
+        return _running(span, scene)
+    return _scheduled(span, scene.status)
+
+
+def _running(span: Span, scene: _Scene) -> tuple[str, Tone, str]:
+    limit = "" if span.due_at is None else f", times out in {wording.duration(span.due_at - scene.now)}"
+    who = f" on {span.identity}" if span.identity else ""
+    worker = _worker_of(span, scene)
+    if worker is None:
+        return f"runs{who}{limit}", Tone.BUSY, ""
+    beat = worker.heartbeat_age_s
+    heard = "" if beat is None else f", last heartbeat {wording.age(beat)} ago"
+    if worker.state == "hung":
+        return (
+            f"worker {worker.pid} is hung{heard}{limit}",
+            Tone.BAD,
+            "the supervisor ends it at its deadline",
+        )
+    return f"runs in worker {worker.pid}{heard}{limit}", Tone.BUSY, ""
+
+
+def _worker_of(span: Span, scene: _Scene) -> WorkerStatus | None:
+    """The worker that has this very task in hand."""
+    wanted = ("decision", "") if span.kind is Kind.DECISION else ("activity", span.id)
+    for pool in scene.status.pools if scene.status is not None else ():
+        for worker in pool.workers:
+            task = worker.task or {}
+            if task.get("run_id") != scene.run_id:
+                continue
+            if (task.get("kind"), task.get("activity_id", "")) == wanted:
+                return worker
+    return None
+
+
+def _scheduled(span: Span, status: DaemonStatus | None) -> tuple[str, Tone, str]:
+    kind = "decision" if span.kind is Kind.DECISION else "activity"
+    if status is None:
+        return f"no worker has polled list {span.task_list} for it yet", Tone.WAITING, ""
+    pools = [p for p in status.pools if p.kind == kind and p.task_list == span.task_list]
+    if not pools:
+        # A sticky list belongs to one decision worker and falls back to the shared list by a timeout.
+        if span.kind is Kind.DECISION and span.due_at is not None:
+            return f"offered first to the worker that knows it, list {span.task_list}", Tone.WAITING, ""
+        return (
+            f"no {kind} pool here serves list {span.task_list}",
+            Tone.BAD,
+            f'add a [[pool]] of kind "{kind}" with task_list = "{span.task_list}", or run one elsewhere',
+        )
+    return _served(span, pools)
+
+
+def _served(span: Span, pools: Sequence[PoolStatus]) -> tuple[str, Tone, str]:
+    """Why a task is not taken though a pool serves its list."""
+    names = ", ".join(pool.name for pool in pools)
+    workers = [worker for pool in pools for worker in pool.workers]
+    broken = [module for pool in pools for module in pool.broken_modules]
+    served = any(span.type in pool.served_types for pool in pools) or not span.type
+    if not served and broken and not any(not pool.served_types for pool in pools):
+        return (
+            f"type {span.type} is not served; quarantined: {', '.join(broken)}",
+            Tone.BAD,
+            f"repair the module, then: flowyd reload ({names})",
+        )
+    if not served and all(pool.served_types for pool in pools):
+        return f"pool {names} does not know type {span.type}", Tone.BAD, "add its module and reload"
+    if all(pool.draining for pool in pools):
+        return f"pool {names} is draining", Tone.WARN, f"flowyd resume {names}"
+    up = [worker for worker in workers if worker.state in AT_WORK]
+    if not up:
+        return f"pool {names} has no worker that runs: {_deaths(workers)}", Tone.BAD, "see the worker's log"
+    busy = [worker for worker in up if worker.state == "running"]
+    if len(busy) == len(up):
+        return f"all {len(up)} workers of pool {names} are busy", Tone.WAITING, ""
+    return f"on its way to pool {names}", Tone.WAITING, ""
+
+
+def _deaths(workers: Iterable[WorkerStatus]) -> str:
+    found = {f"{worker.state}, {worker.last_death}".rstrip(", ") for worker in workers}
+    return "; ".join(sorted(found)) or "no processes"
+
+
+def columns() -> tuple[Column[Wait], ...]:
+    """What is waited for as a table."""
+    return (
+        Column(title="Waits for", draw=_what, width=20, stretch=2),
+        Column(title="For", draw=lambda w, _n: cell(wording.age(w.for_s), Tone.DIM), width=4, right=True),
+        Column(title="Because", draw=lambda w, _n: cell(w.reason, w.tone), width=24, stretch=4),
+        Column(title="Advice", draw=lambda w, _n: cell(w.advice, Tone.STRONG), width=20, stretch=2, spare=1),
+    )
+
+
+def _what(wait: Wait, _width: int) -> Cell:
+    return cell(wait.what, Tone.PLAIN)
