@@ -1,0 +1,93 @@
+"""What is wrong between values that are right by themselves: the checks that need the whole file.
+
+Each check yields places and messages. A value that was itself wrong is absent here, and nothing is said
+about it a second time: tables hold the record's fields that could be read, `wrong` the places that could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from flowyd.config.keys import DAEMON, POOLS, defaults_of
+from flowyd.config.lines import Place
+from flowyd.config.records import Backend, Daemon, Engine, Pool, PoolKind, Swf
+
+Found = tuple[Place, str]
+Fields = Mapping[str, Any]
+
+_POOL_DEFAULTS = defaults_of(Pool)
+
+
+def pool_title(name: object, index: int) -> str:
+    """How messages call a pool: by its name, or by its number in the file."""
+    return f'[[pool]] "{name}"' if isinstance(name, str) else f"[[pool]] number {index + 1}"
+
+
+def listeners(tables: Mapping[str, Fields]) -> Iterator[Found]:
+    """TCP endpoints without a file of keys."""
+    engine, swf = Engine(**tables["engine"]), Swf(**tables["swf"])
+    if engine.listen and engine.keys_file is None and swf.backend is Backend.EMBEDDED:
+        yield (
+            ("engine", 0, "listen"),
+            "[engine] listen: TCP endpoints need signed requests; name the file of keys with keys_file",
+        )
+
+
+def pool_names(pools: Mapping[int, Fields], lines: Mapping[Place, int]) -> Iterator[Found]:
+    """Two pools of one name."""
+    seen: dict[str, int] = {}
+    for index, fields in pools.items():
+        name = fields.get("name")
+        if name is None or seen.setdefault(name, index) == index:
+            continue
+        line = lines.get((POOLS, seen[name], "name"))
+        first = f"; the first is on line {line}" if line else ""
+        yield (
+            (POOLS, index, "name"),
+            f"{pool_title(name, index)} name: two pools have this name, names must differ{first}",
+        )
+
+
+def backoffs(pools: Mapping[int, Fields]) -> Iterator[Found]:
+    """A first pause that is longer than the longest one."""
+    for index, fields in pools.items():
+        first_s, longest_s = (
+            fields.get(field, _POOL_DEFAULTS[field]) for field in ("backoff_first_s", "backoff_longest_s")
+        )
+        if first_s > longest_s:
+            key = "backoff_first" if "backoff_first_s" in fields else "backoff_longest"
+            yield (
+                (POOLS, index, key),
+                f"{pool_title(fields.get('name'), index)} {key}: backoff_first ({first_s:g} s) must not be "
+                f"longer than backoff_longest ({longest_s:g} s)",
+            )
+
+
+def directories(
+    tables: Mapping[str, Fields],
+    pools: Mapping[int, Fields],
+    wrong: set[Place],
+    is_directory: Callable[[Path], bool],
+) -> Iterator[Found]:
+    """A pool of a kind for which there are no modules."""
+    daemon, kinds = Daemon(**tables["flowyd"]), {fields.get("kind") for fields in pools.values()}
+    wanted = (
+        (PoolKind.ACTIVITY, "activities", daemon.activities),
+        (PoolKind.DECISION, "workflows", daemon.workflows),
+    )
+    for kind, key, paths in wanted:
+        place = ("flowyd", 0, key)
+        if kind not in kinds or place in wrong:
+            continue
+        start = f"[flowyd] {key} = {DAEMON[key].kind.write(paths)}"
+        if not paths:
+            yield place, f'{start}: must name a directory, as there is a pool of kind "{kind.value}"'
+        for path in paths:
+            if not is_directory(path):
+                yield (
+                    place,
+                    f'{start}: {path} is no directory, and pools of kind "{kind.value}" take their modules '
+                    "from there; create it or name another",
+                )
