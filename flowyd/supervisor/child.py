@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flowyd.control.reports import Report, TaskInHand, WorkerState, decode_report
@@ -49,6 +50,8 @@ class Child:
     rss_bytes: int = 0
     #: Open descriptors of ours.
     fds: set[int] = field(default_factory=set)
+    #: For each of them what reads it and answers whether there may be more at once.
+    readers: dict[int, Callable[[], bool]] = field(default_factory=dict)
     ring: Ring = field(default_factory=Ring)
     #: CPU seconds used and when that was looked at, for the share since.
     cpu_seen: tuple[float, float] = (0.0, 0.0)

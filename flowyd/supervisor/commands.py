@@ -1,0 +1,161 @@
+"""The commands of the control socket: what each needs, what it changes, what it answers.
+
+Viewers may ask, operators may change; every change is logged with who asked for it and what it was about.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from flowyd.control.protocol import ControlAnswer, ControlRequest
+from flowyd.control.status import encode_status
+from flowyd.errors import FlowydError
+from flowyd.supervisor.child import Child
+from flowyd.supervisor.control_server import Peer, Role
+from flowyd.supervisor.crew import Crew
+from flowyd.supervisor.picture import daemon_status
+from flowyd.supervisor.pools import ENGINE, PoolState
+
+logger = logging.getLogger(__name__)
+
+#: More processes than this in one pool are taken for a slip of the finger.
+MOST_PROCESSES = 512
+
+Arguments = dict[str, Any]
+
+
+class Daemon(Protocol):
+    """What the commands reach of the supervisor."""
+
+    crew: Crew
+    started_at: float
+    settled: bool
+
+    def reload(self) -> str:
+        """Loads the configuration again; what changed. Raises FlowydError if it is refused."""
+        ...
+
+    def stop(self) -> None:
+        """Begins the orderly end; a second time: the end at once."""
+        ...
+
+
+class Commands:
+    """Answers control requests."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._asking: dict[str, Callable[[Arguments], dict[str, Any]]] = {
+            "status": self._status,
+            "log": self._log,
+        }
+        self._changing: dict[str, Callable[[Arguments], dict[str, Any]]] = {
+            "reload": self._reload,
+            "scale": self._scale,
+            "drain": self._drain,
+            "resume": self._resume,
+            "recycle": self._recycle,
+            "stop": self._stop,
+        }
+
+    def answer(self, request: ControlRequest, peer: Peer) -> ControlAnswer:
+        """The answer to one request of the peer."""
+        command = self._asking.get(request.command) or self._changing.get(request.command)
+        if command is None:
+            known = ", ".join(sorted([*self._asking, *self._changing]))
+            return ControlAnswer(error=f"unknown command {request.command!r}; there are {known}")
+        if request.command in self._changing:
+            if peer.role is not Role.OPERATOR:
+                return ControlAnswer(
+                    error=f"uid {peer.uid} may not {request.command}: operators are root and the daemon's group"
+                )
+            logger.info(
+                "uid %d (pid %d) asks: %s %s",
+                peer.uid,
+                peer.pid,
+                request.command,
+                request.arguments or "",
+                extra={"action": "control", "uid": peer.uid, "command": request.command},
+            )
+        try:
+            return ControlAnswer(answer=command(request.arguments))
+        except FlowydError as error:
+            return ControlAnswer(error=str(error))
+
+    def _status(self, _: Arguments) -> dict[str, Any]:
+        daemon = self._daemon
+        return encode_status(daemon_status(daemon.crew, started_at=daemon.started_at, settled=daemon.settled))
+
+    def _log(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: pid; lines (default 100). Answer: lines, each with at, stream, level, text."""
+        child = self._child(arguments)
+        count = _whole(arguments, "lines", default=100, most=10_000)
+        return {"lines": [asdict(line) for line in child.ring.last(count)]}
+
+    def _reload(self, _: Arguments) -> dict[str, Any]:
+        return {"changed": self._daemon.reload()}
+
+    def _scale(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: pool, processes."""
+        pool = self._pool(arguments)
+        before = pool.processes
+        pool.processes = _whole(arguments, "processes", default=None, most=MOST_PROCESSES)
+        self._daemon.crew.changed = True
+        return {"pool": pool.name, "before": before, "processes": pool.processes}
+
+    def _drain(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: pool; none: all pools."""
+        return self._set_drained(arguments, drained=True)
+
+    def _resume(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: pool; none: all pools. Slots that rest after deaths are tried at once."""
+        answer = self._set_drained(arguments, drained=False)
+        for name in answer["pools"]:
+            self._daemon.crew.rest(name)
+        return answer
+
+    def _set_drained(self, arguments: Arguments, *, drained: bool) -> dict[str, Any]:
+        crew = self._daemon.crew
+        everyone = [pool for pool in crew.pools.values() if pool.name != ENGINE]
+        pools = [self._pool(arguments)] if arguments.get("pool") is not None else everyone
+        for pool in pools:
+            pool.drained = drained
+        crew.changed = True
+        return {"pools": [pool.name for pool in pools]}
+
+    def _recycle(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: pid."""
+        child = self._child(arguments)
+        if child.pool == ENGINE or child.errand:
+            raise FlowydError(f"pid {child.pid} is no worker of a pool; only those are recycled")
+        if not child.stopping:
+            self._daemon.crew.recycle(child)
+        return {"pool": child.pool, "pid": child.pid}
+
+    def _stop(self, _: Arguments) -> dict[str, Any]:
+        self._daemon.stop()
+        return {}
+
+    def _pool(self, arguments: Arguments) -> PoolState:
+        name = arguments.get("pool")
+        pools = self._daemon.crew.pools
+        if not isinstance(name, str) or name not in pools or name == ENGINE:
+            known = ", ".join(known for known in pools if known != ENGINE) or "none"
+            raise FlowydError(f"no pool {name!r}; there are: {known}")
+        return pools[name]
+
+    def _child(self, arguments: Arguments) -> Child:
+        child = self._daemon.crew.children.get(_whole(arguments, "pid", default=None, most=2**22))
+        if child is None:
+            raise FlowydError(f"no child of the daemon has pid {arguments['pid']}; flowyd workers lists them")
+        return child
+
+
+def _whole(arguments: Arguments, name: str, *, default: int | None, most: int) -> int:
+    value = arguments.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise FlowydError(f"{name} must be a whole number from 0 to {most}, not {value!r}")
+    return value

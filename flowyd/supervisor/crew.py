@@ -1,0 +1,456 @@
+"""The children of the supervisor: started, listened to, stopped, reaped, and what their deaths lead to.
+
+The crew carries out what `plan` finds due and keeps the facts that `plan` looks at. It decides nothing
+about when; it never waits; the loop calls it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from flowyd.config.records import Config, PoolKind
+from flowyd.control.reports import Report, WorkerState
+from flowyd.supervisor import starting
+from flowyd.supervisor.child import Child, cut, read_chunk
+from flowyd.supervisor.deaths import MemoryWatch, describe_death, memory_events_file
+from flowyd.supervisor.errands import Errands
+from flowyd.supervisor.forking import DUMP_SIGNAL, fork_child
+from flowyd.supervisor.output import LineCutter, log_lines
+from flowyd.supervisor.plan import (
+    Action,
+    Check,
+    ChildSeen,
+    DumpStack,
+    Ending,
+    Kill,
+    Seen,
+    SlotSeen,
+    Start,
+    Stop,
+    StopReason,
+    Wanted,
+    after_death,
+    next_look_at,
+    plan,
+    rested,
+)
+from flowyd.supervisor.pools import ENGINE, ERRAND_RANK, PoolState
+from flowyd.supervisor.processes import rss_bytes
+
+logger = logging.getLogger(__name__)
+
+
+class Crew:
+    """All children, by pid, and the pools they belong to."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        pools: dict[str, PoolState],
+        engine_sockets: Sequence[socket.socket],
+        selector: selectors.BaseSelector,
+    ) -> None:
+        self.config = config
+        self.pools = pools
+        self.ending = Ending.NO
+        self.children: dict[int, Child] = {}
+        self.engine_was_ready = ENGINE not in pools
+        #: Something changed since `plan` was last asked.
+        self.changed = True
+        self._slots: dict[tuple[str, int], SlotSeen] = {}
+        self._next_look_at: float | None = None
+        self._engine_sockets = engine_sockets
+        self._selector = selector
+        self._memory = MemoryWatch(memory_events_file())
+        self._errands = Errands()
+
+    # What is.
+
+    def members(self, pool: str) -> list[Child]:
+        """The pool's children, by slot."""
+        found = [child for child in self.children.values() if child.pool == pool and not child.errand]
+        return sorted(found, key=lambda child: (child.slot, child.started_at))
+
+    def slot(self, pool: str, number: int) -> SlotSeen:
+        """The slot's past."""
+        return self._slots.get((pool, number), SlotSeen())
+
+    def settled(self) -> bool:
+        """Whether every slot has what it should: a ready child of its generation, or deaths behind it."""
+        return all(
+            pool.drained or self._slot_settled(pool, number)
+            for pool in self.pools.values()
+            for number in range(pool.processes)
+        ) and not any(
+            child.generation != self.pools[child.pool].generation
+            for child in self.children.values()
+            if child.pool in self.pools and not child.stopping
+        )
+
+    def _slot_settled(self, pool: PoolState, number: int) -> bool:
+        return number in pool.last_death or any(
+            child.slot == number and child.ready for child in self.members(pool.name)
+        )
+
+    # What is due.
+
+    def next_look_at(self, now: float) -> float | None:
+        """When `act` has something to do by time alone; now if something changed."""
+        return now if self.changed else self._next_look_at
+
+    def act(self, now: float) -> None:
+        """Carries out all that is due."""
+        if not self.changed and (self._next_look_at is None or now < self._next_look_at):
+            return
+        self.changed = False
+        # Errands come first: at the end of the daemon the engine waits for them.
+        self._send_errands(now)
+        wanted, seen = self._picture()
+        for action in plan(wanted, seen, now):
+            self._carry_out(action, now)
+        self._send_errands(now)
+        wanted, seen = self._picture()
+        self._next_look_at = next_look_at(wanted, seen)
+
+    def _picture(self) -> tuple[Wanted, Seen]:
+        pools = tuple(pool.wanted() for pool in self.pools.values())
+        children: tuple[ChildSeen, ...] = tuple(child.seen() for child in self.children.values())
+        seen = Seen(children=children, slots=self._slots, engine_was_ready=self.engine_was_ready)
+        return Wanted(pools=pools, ending=self.ending), seen
+
+    def _carry_out(self, action: Action, now: float) -> None:
+        match action:
+            case Start():
+                self._start(self.pools[action.pool], action.slot, now)
+            case Stop():
+                self._tell_to_stop(self.children[action.pid], action.reason, action.kill_at)
+            case Check():
+                child = self.children[action.pid]
+                child.being_checked = True
+                if child.task is not None:
+                    self._errands.ask(child.pid, child.task)
+            case DumpStack():
+                child = self.children[action.pid]
+                child.hung = True
+                logger.error(
+                    "%s[%d] is past its deadline; its stacks follow",
+                    child.pool,
+                    child.pid,
+                    extra=_about(child),
+                )
+                _signal_child(child.pid, DUMP_SIGNAL)
+            case Kill():
+                self._kill(self.children[action.pid])
+
+    def _tell_to_stop(self, child: Child, reason: StopReason, kill_at: float) -> None:
+        child.stop_reason, child.kill_at = reason, kill_at
+        level = logging.DEBUG if reason is StopReason.SHUTDOWN and child.task is None else logging.INFO
+        logger.log(
+            level, "%s[%d] is told to stop: %s", child.pool, child.pid, reason.value, extra=_about(child)
+        )
+        _signal_child(child.pid, signal.SIGTERM)
+
+    def _kill(self, child: Child) -> None:
+        child.killed = True
+        task = f"; it runs {child.task.type_name} of {child.task.workflow_id}" if child.task else ""
+        logger.warning("%s[%d] is killed%s", child.pool, child.pid, task, extra=_about(child))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        _signal_child(child.pid, signal.SIGKILL)
+
+    # Starting.
+
+    def _start(self, pool: PoolState, number: int, now: float) -> None:
+        keep: list[int] = []
+        if pool.config is None:
+            main = starting.engine_main(self.config, self._engine_sockets)
+            keep = [listener.fileno() for listener in self._engine_sockets]
+        else:
+            main = starting.worker_main(
+                starting.worker_spec(self.config, pool.config, number, pool.take_orphans())
+            )
+        nice = pool.config.nice if pool.config else 0
+        try:
+            child = self._fork(
+                main,
+                pool=pool.name,
+                rank=pool.rank,
+                slot=number,
+                generation=pool.generation,
+                keep=keep,
+                nice=nice,
+            )
+        except OSError as error:
+            logger.error("no process for pool %s: %s", pool.name, error, extra={"action": "start"})
+            self._slots[(pool.name, number)] = self._after_death(pool, number, 0.0, now)
+            return
+        logger.debug("%s[%d] started in slot %d", pool.name, child.pid, number, extra=_about(child))
+
+    def _send_errands(self, now: float) -> None:
+        if self.ending is Ending.AT_ONCE:
+            return
+        for errand in self._errands.due(starting.service_of(self.config), self.config.flowyd.log_level):
+            try:
+                child = self._fork(starting.errand_main(errand), pool="errand", rank=ERRAND_RANK, errand=True)
+            except OSError as error:
+                logger.error("no process for an errand: %s", error, extra={"action": "errand"})
+                self._errands.failed_to_start(errand)
+                return
+            child.until = now + self._errands.LIMIT_S
+            self._errands.started(child.pid, errand)
+
+    def _fork(
+        self,
+        main: Callable[[int], int],
+        *,
+        pool: str,
+        rank: int,
+        slot: int = 0,
+        generation: int = 0,
+        errand: bool = False,
+        keep: Sequence[int] = (),
+        nice: int = 0,
+    ) -> Child:
+        forked = fork_child(main, keep=keep, nice=nice)
+        child = Child(
+            pid=forked.pid,
+            pool=pool,
+            rank=rank,
+            slot=slot,
+            generation=generation,
+            errand=errand,
+            started_at=time.monotonic(),
+            started_wall_at=time.time(),
+        )
+        self.children[child.pid] = child
+        for fd, stream in ((forked.stdout_fd, "stdout"), (forked.stderr_fd, "stderr")):
+            self._listen(child, fd, self._output_reader(child, fd, LineCutter(stream)))
+        self._listen(child, forked.reports_fd, self._report_reader(child, forked.reports_fd))
+        return child
+
+    # Listening.
+
+    def _listen(self, child: Child, fd: int, read: Callable[[], bool]) -> None:
+        """`read` answers whether there may be more at once; the descriptor is closed at its end."""
+        child.fds.add(fd)
+        child.readers[fd] = read
+        self._selector.register(fd, selectors.EVENT_READ, lambda _: read())
+
+    def _forget(self, child: Child, fd: int) -> None:
+        child.fds.discard(fd)
+        child.readers.pop(fd, None)
+        self._selector.unregister(fd)
+        os.close(fd)
+
+    def _output_reader(self, child: Child, fd: int, cutter: LineCutter) -> Callable[[], bool]:
+        def read() -> bool:
+            chunk = read_chunk(fd)
+            if chunk is None:
+                return False
+            lines = cut(cutter, chunk, time.time())
+            child.ring.add(lines)
+            log_lines(lines, pool=child.pool, pid=child.pid, tags=_task_tags(child))
+            if not chunk:
+                self._forget(child, fd)
+            return bool(chunk)
+
+        return read
+
+    def _report_reader(self, child: Child, fd: int) -> Callable[[], bool]:
+        def read() -> bool:
+            chunk = read_chunk(fd)
+            if chunk is None:
+                return False
+            if not chunk:
+                self._forget(child, fd)
+                return False
+            was_ready = child.ready
+            for report in child.take_reports(chunk):
+                self._take(child, report)
+            if child.ready and not was_ready:
+                self._became_ready(child)
+            return True
+
+        return read
+
+    def _take(self, child: Child, report: Report) -> None:
+        pool = self.pools.get(child.pool)
+        if pool is None or child.errand:
+            return
+        if report.broken_modules is not None:
+            self._loaded(child, pool, report)
+        if report.until is not None and (self._next_look_at is None or report.until < self._next_look_at):
+            self._next_look_at = report.until
+        config = pool.config
+        if config is None or report.state is not WorkerState.POLLING:
+            return
+        if config.recycle_rss_bytes is not None:
+            child.rss_bytes = rss_bytes(child.pid)
+            self.changed = self.changed or child.rss_bytes >= config.recycle_rss_bytes
+        if config.recycle_tasks is not None:
+            self.changed = self.changed or report.tasks_done >= config.recycle_tasks
+
+    def _became_ready(self, child: Child) -> None:
+        self.changed = True
+        if child.pool == ENGINE:
+            self.engine_was_ready = True
+        logger.info("%s[%d] is ready", child.pool, child.pid, extra=_about(child))
+
+    def _loaded(self, child: Child, pool: PoolState, report: Report) -> None:
+        """Takes the news of what a worker could load; newly broken modules stop the change to new code."""
+        broken = report.broken_modules or {}
+        older = any(
+            other.generation < child.generation and not other.stopping for other in self.members(pool.name)
+        )
+        new = {path: why for path, why in broken.items() if path not in pool.broken_modules}
+        if older and new and child.generation == pool.generation:
+            pool.refused_modules = new
+            for path, why in new.items():
+                logger.error("%s cannot be loaded; the running workers keep the old code\n%s", path, why)
+            self._refuse(pool, f"{', '.join(new)} cannot be loaded")
+            return
+        if child.generation == pool.generation:
+            pool.broken_modules, pool.refused_modules = broken, {}
+            pool.served_types = report.served_types or ()
+
+    def _refuse(self, pool: PoolState, why: str) -> None:
+        pool.refuse_renewal()
+        self.changed = True
+        logger.error(
+            "pool %s keeps its workers: %s", pool.name, why, extra={"action": "reload", "pool": pool.name}
+        )
+
+    # Dying.
+
+    def reap(self) -> None:
+        """Buries every child that has ended, and what is left of its process group."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            # The group first, while the dead leader still keeps its number from being used again.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(ended.si_pid, signal.SIGKILL)
+            _, status = os.waitpid(ended.si_pid, 0)
+            child = self.children.pop(ended.si_pid, None)
+            if child is not None:
+                self._bury(child, status)
+
+    def _bury(self, child: Child, status: int) -> None:
+        self.changed = True
+        for fd, read in list(child.readers.items()):
+            while read():
+                pass
+            if fd in child.fds:
+                self._forget(child, fd)
+        if child.errand:
+            self._errand_ended(child, status)
+            return
+        oom = self._memory.killed_since_last_look()
+        death = describe_death(status, stop_reason=child.stop_reason, killed=child.killed, out_of_memory=oom)
+        expected = child.stopping and not child.killed and not child.hung
+        logger.log(
+            logging.INFO if expected else logging.ERROR,
+            "%s[%d] %s after %.1f s%s",
+            child.pool,
+            child.pid,
+            death,
+            time.monotonic() - child.started_at,
+            f", running {child.task.type_name} of {child.task.workflow_id}" if child.task else "",
+            extra=_about(child),
+        )
+        self._answer_for(child, death)
+        pool = self.pools.get(child.pool)
+        if pool is not None and not expected:
+            self._note_death(pool, child, death)
+
+    def _note_death(self, pool: PoolState, child: Child, death: str) -> None:
+        now = time.monotonic()
+        pool.restarts[child.slot] += 1
+        pool.last_death[child.slot] = death
+        siblings = [other for other in self.members(pool.name) if other.slot == child.slot]
+        if not child.ready and child.generation == pool.generation and siblings:
+            self._refuse(pool, f"a new worker {death} before it was ready")
+            return
+        slot = self._after_death(pool, child.slot, now - child.started_at, now)
+        self._slots[(pool.name, child.slot)] = slot
+        if slot.fatal:
+            logger.error(
+                "pool %s slot %d died %d times in a row and rests; flowyd resume %s tries at once",
+                pool.name,
+                child.slot,
+                slot.fast_deaths,
+                pool.name,
+                extra={"action": "fatal", "pool": pool.name},
+            )
+
+    def _after_death(self, pool: PoolState, number: int, lived_s: float, now: float) -> SlotSeen:
+        slot = self.slot(pool.name, number)
+        return after_death(slot, pool.wanted(), lived_s=lived_s, now=now, jitter=random.random())
+
+    def _answer_for(self, child: Child, death: str) -> None:
+        """Sees to the task that a dead worker had in hand."""
+        task, pool = child.task, self.pools.get(child.pool)
+        if task is None:
+            return
+        if task.kind == PoolKind.ACTIVITY.value:
+            where = f"{death} (pool {child.pool}, pid {child.pid})"
+            self._errands.mourn(task, where, child.ring.last_words())
+        elif pool is not None and self.ending is Ending.NO and task.task_token not in pool.inherited:
+            pool.orphans.append(task)
+
+    def _errand_ended(self, child: Child, status: int) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        asked = self._errands.ended(child.pid, code)
+        about = self.children.get(asked.pid) if asked else None
+        if asked is None or about is None:
+            return
+        about.being_checked = False
+        if about.task is None or about.task.task_token != asked.task.task_token:
+            return
+        if asked.closed:
+            about.hung = True
+        else:
+            about.until = time.monotonic() + asked.again_s
+
+    # Wishes.
+
+    def rest(self, pool: str) -> None:
+        """Forgets the pool's deaths, so that its slots are tried at once."""
+        for key in [key for key in self._slots if key[0] == pool]:
+            self._slots[key] = rested(self._slots[key])
+        self.changed = True
+
+    def recycle(self, child: Child) -> None:
+        """Has the child replaced by a fresh one as soon as its task is done."""
+        pool = self.pools[child.pool].wanted()
+        self._tell_to_stop(child, StopReason.RECYCLED, time.monotonic() + pool.stop_timeout_s)
+        self.changed = True
+
+
+def _signal_child(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _about(child: Child) -> dict[str, str | int]:
+    return {"action": "worker", "pool": child.pool, "worker_pid": child.pid, **_task_tags(child)}
+
+
+def _task_tags(child: Child) -> dict[str, str]:
+    task = child.task
+    if task is None:
+        return {}
+    return {"type_name": task.type_name, "workflow_id": task.workflow_id, "run_id": task.run_id}

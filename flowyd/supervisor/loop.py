@@ -1,0 +1,232 @@
+"""The supervisor's loop: one thread, one select, and between two of them everything that is due.
+
+Signals arrive as bytes on a pipe, children's output and reports on theirs, control requests on a socket;
+whatever came, the loop then compares wanted with present. It sleeps until the next event or deadline, so
+an idle daemon costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from flowyd.config.load import load
+from flowyd.config.records import Config, PoolKind
+from flowyd.errors import ConfigError, FlowydError
+from flowyd.supervisor.commands import Commands
+from flowyd.supervisor.control_server import ControlServer
+from flowyd.supervisor.crew import Crew
+from flowyd.supervisor.health import Health, Verdict
+from flowyd.supervisor.notify import Notifier
+from flowyd.supervisor.picture import summary
+from flowyd.supervisor.plan import Ending
+from flowyd.supervisor.pools import ENGINE, PoolState, pools_of
+from flowyd.supervisor.reloading import difference, fingerprint, needs_restart
+
+logger = logging.getLogger(__name__)
+
+#: A pool that does not come up keeps READY=1 back for so long, then the daemon is ready without it.
+READY_WITHIN_S = 20.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+class Supervisor:
+    """The running daemon."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        engine_sockets: list[socket.socket],
+        control_socket: socket.socket,
+        notifier: Notifier,
+    ) -> None:
+        self.started_at = time.time()
+        self.settled = False
+        self._config = config
+        self._notifier = notifier
+        self._selector = selectors.DefaultSelector()
+        self.crew = Crew(
+            config,
+            pools=pools_of(config, with_engine=bool(engine_sockets)),
+            engine_sockets=engine_sockets,
+            selector=self._selector,
+        )
+        self._control = ControlServer(control_socket, self._selector, Commands(self).answer)
+        self._health = Health(
+            engine_socket=config.flowyd.engine_socket if engine_sockets else None,
+            notifier=notifier,
+            selector=self._selector,
+        )
+        self._code = dict.fromkeys(PoolKind, "")
+        self._status_sent = ""
+        self._unsettled_since = time.monotonic()
+
+    def run(self) -> int:
+        """Serves until it was told to stop and every child is gone; the exit code."""
+        self._code = _code_of(self._config)
+        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._install_signals(reader, writer)
+        self._control.open()
+        while self.crew.ending is Ending.NO or self.crew.children:
+            for key, events in self._selector.select(self._patience_s()):
+                serve: Callable[[int], object] = key.data
+                # An earlier callback of this round may have closed the descriptor, or used its number anew.
+                if self._selector.get_map().get(key.fileobj) is key:
+                    serve(events)
+            self._turn(time.monotonic())
+        self._health.close()
+        self._control.close()
+        logger.info("all children are gone; good bye", extra={"action": "stopped"})
+        return 0
+
+    def stop(self) -> None:
+        """Begins the orderly end; a second time: the end at once."""
+        crew = self.crew
+        crew.changed = True
+        if crew.ending is not Ending.NO:
+            crew.ending = Ending.AT_ONCE
+            logger.warning("told to stop again: workers are killed", extra={"action": "stop"})
+            return
+        crew.ending = Ending.ORDERLY
+        for child in crew.children.values():
+            if child.task is not None:
+                logger.info(
+                    "waiting for %s[%d]: %s of %s",
+                    child.pool,
+                    child.pid,
+                    child.task.type_name,
+                    child.task.workflow_id,
+                    extra={"action": "stop", "workflow_id": child.task.workflow_id},
+                )
+        longest = sum(
+            max(
+                (pool.wanted().stop_timeout_s for pool in crew.pools.values() if pool.rank == rank), default=0
+            )
+            for rank in (0, 1, 2)
+        )
+        logger.info("stopping", extra={"action": "stop"})
+        self._notifier.stopping("stopping: " + summary(crew), extend_s=longest + 10)
+
+    def reload(self) -> str:
+        """Loads the configuration again and applies the difference.
+
+        Raises:
+            FlowydError: the daemon stops, or the change needs a restart; ConfigError: it is wrong.
+        """
+        if self.crew.ending is not Ending.NO:
+            raise FlowydError("the daemon is stopping")
+        try:
+            new = load(self._config.file)
+        except ConfigError as error:
+            for problem in error.problems:
+                logger.error("reload refused: %s", problem, extra={"action": "reload"})
+            raise
+        refusals = needs_restart(self._config, new)
+        if refusals:
+            for refusal in refusals:
+                logger.error("reload refused: %s", refusal, extra={"action": "reload"})
+            raise FlowydError("\n".join(refusals))
+        return self._apply(new)
+
+    def _apply(self, new: Config) -> str:
+        code = _code_of(new)
+        changed = frozenset(kind for kind in PoolKind if code[kind] != self._code[kind])
+        change = difference(self._config, new, changed_code=changed)
+        pools = self.crew.pools
+        for pool in new.pools:
+            if pool.name in change.added:
+                pools[pool.name] = PoolState(config=pool, processes=pool.processes)
+            elif pool.name in change.renewed:
+                pools[pool.name].renew(pool)
+            elif pool.name in change.adjusted:
+                pools[pool.name].adjust(pool)
+            self.crew.rest(pool.name)
+        for name in change.removed:
+            del pools[name]
+        self._config = self.crew.config = new
+        self._code = code
+        self.crew.changed = True
+        self.settled, self._unsettled_since = False, time.monotonic()
+        logging.getLogger().setLevel(new.flowyd.log_level.upper())
+        logger.info("reload: %s", change.sentence(), extra={"action": "reload"})
+        return change.sentence()
+
+    # One turn.
+
+    def _patience_s(self) -> float | None:
+        now = time.monotonic()
+        moments = [self.crew.next_look_at(now), self._control.next_drop_at(), self._health.next_at()]
+        if not self.settled:
+            moments.append(self._unsettled_since + READY_WITHIN_S)
+        due = [moment for moment in moments if moment is not None]
+        return max(0.0, min(due) - now) if due else None
+
+    def _turn(self, now: float) -> None:
+        self.crew.act(now)
+        self._control.drop_silent(now)
+        engine = next((child for child in self.crew.members(ENGINE) if not child.stopping), None)
+        if (
+            self._health.look(now, engine_serves=engine is not None and engine.ready) is Verdict.HUNG
+            and engine
+        ):
+            logger.error("the engine does not answer and is replaced", extra={"action": "engine"})
+            engine.hung = self.crew.changed = True
+            self.crew.act(now)
+        self._tell_manager(now)
+
+    def _tell_manager(self, now: float) -> None:
+        if self.crew.ending is not Ending.NO:
+            return
+        if not self.settled and (self.crew.settled() or now >= self._unsettled_since + READY_WITHIN_S):
+            self.settled = True
+            self._status_sent = summary(self.crew)
+            self._notifier.ready(self._status_sent)
+            logger.info("ready: %s", self._status_sent, extra={"action": "ready"})
+
+    # Signals.
+
+    def _install_signals(self, reader: int, writer: int) -> None:
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, _only_wake)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self._selector.register(
+            reader, selectors.EVENT_READ, lambda _: self._signals_came(os.read(reader, 4096))
+        )
+
+    def _signals_came(self, numbers: bytes) -> None:
+        if signal.SIGCHLD in numbers:
+            self.crew.reap()
+        if signal.SIGHUP in numbers:
+            self._reload_on_signal()
+        for number in numbers:
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self.stop()
+
+    def _reload_on_signal(self) -> None:
+        self._notifier.reloading()
+        try:
+            self.reload()
+        except FlowydError as error:
+            # Each problem is in the log already. READY ends the reload for the manager, whatever came of it.
+            logger.error("the running configuration stays", extra={"action": "reload"})
+            self._notifier.ready(f"reload refused: {str(error).splitlines()[0]}")
+
+
+def _only_wake(_number: int, _frame: FrameType | None) -> None:
+    """The wake-up descriptor has told the loop already."""
+
+
+def _code_of(config: Config) -> dict[PoolKind, str]:
+    return {
+        PoolKind.ACTIVITY: fingerprint(config.flowyd.activities),
+        PoolKind.DECISION: fingerprint(config.flowyd.workflows),
+    }

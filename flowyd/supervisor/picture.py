@@ -1,0 +1,110 @@
+"""The answer of the control command `status`, made from what the crew holds."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from importlib import metadata
+
+from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
+from flowyd.supervisor.child import Child
+from flowyd.supervisor.crew import Crew
+from flowyd.supervisor.plan import Ending
+from flowyd.supervisor.pools import ENGINE, PoolState
+from flowyd.supervisor.processes import cpu_s, rss_bytes
+
+
+def daemon_status(crew: Crew, *, started_at: float, settled: bool) -> DaemonStatus:
+    """The whole daemon now."""
+    state = "stopping" if crew.ending is not Ending.NO else "running" if settled else "starting"
+    engine = crew.pools.get(ENGINE)
+    return DaemonStatus(
+        version=metadata.version("flowyd"),
+        pid=os.getpid(),
+        state=state,
+        started_at=started_at,
+        domain=crew.config.flowyd.domain,
+        backend=crew.config.swf.backend.value,
+        config_file=str(crew.config.file),
+        engine=_workers(crew, engine)[0] if engine else None,
+        pools=tuple(_pool_status(crew, pool) for pool in crew.pools.values() if pool is not engine),
+    )
+
+
+def summary(crew: Crew) -> str:
+    """One line for systemd: "12/12 workers, 1 module broken"."""
+    workers = [child for child in crew.children.values() if child.rank > 0 and not child.errand]
+    wanted = sum(pool.processes for pool in crew.pools.values() if pool.rank > 0)
+    ready = sum(child.ready and not child.stopping for child in workers)
+    busy = sum(child.task is not None for child in workers)
+    broken = {
+        path for pool in crew.pools.values() for path in {**pool.broken_modules, **pool.refused_modules}
+    }
+    text = f"{ready}/{wanted} workers, {busy} busy"
+    return f"{text}, {len(broken)} broken modules" if broken else text
+
+
+def _pool_status(crew: Crew, pool: PoolState) -> PoolStatus:
+    assert pool.config is not None
+    return PoolStatus(
+        name=pool.name,
+        kind=pool.config.kind.value,
+        task_list=pool.config.task_list,
+        processes=pool.processes,
+        workers=tuple(_workers(crew, pool)),
+        broken_modules={**pool.broken_modules, **pool.refused_modules},
+        served_types=pool.served_types,
+        draining=pool.drained,
+    )
+
+
+def _workers(crew: Crew, pool: PoolState) -> list[WorkerStatus]:
+    """Its children, and an entry for each slot that has none."""
+    now = time.monotonic()
+    members = crew.members(pool.name)
+    found = [_worker(pool, child, now) for child in members]
+    if pool.drained:
+        return found
+    taken = {child.slot for child in members}
+    return found + [_absent(crew, pool, slot, now) for slot in range(pool.processes) if slot not in taken]
+
+
+def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
+    report = child.report
+    task = None
+    if child.task is not None:
+        task = {name: value for name, value in asdict(child.task).items() if name != "task_token"}
+    heartbeat = report.last_heartbeat_at if report else None
+    used, (used_before, looked_at) = cpu_s(child.pid), child.cpu_seen
+    since = now - (looked_at or child.started_at)
+    child.cpu_seen = (used, now)
+    return WorkerStatus(
+        pid=child.pid,
+        state=child.state(),
+        state_s=now - (report.since if report else child.started_at),
+        task=task,
+        report_age_s=now - report.since if report else None,
+        heartbeat_age_s=now - heartbeat if heartbeat is not None else None,
+        started_at=child.started_wall_at,
+        tasks_done=report.tasks_done if report else 0,
+        tasks_failed=report.tasks_failed if report else 0,
+        rss_bytes=rss_bytes(child.pid),
+        cpu_percent=round(100 * (used - used_before) / since, 1) if since > 0 else 0.0,
+        restarts=pool.restarts[child.slot],
+        last_death=pool.last_death.get(child.slot, ""),
+    )
+
+
+def _absent(crew: Crew, pool: PoolState, number: int, now: float) -> WorkerStatus:
+    slot = crew.slot(pool.name, number)
+    wait = max(0.0, slot.retry_at - now) if slot.retry_at is not None else None
+    state = "fatal" if slot.fatal else "back-off" if wait else "starting"
+    return WorkerStatus(
+        pid=0,
+        state=state,
+        state_s=0.0,
+        restarts=pool.restarts[number],
+        last_death=pool.last_death.get(number, ""),
+        retry_in_s=wait,
+    )

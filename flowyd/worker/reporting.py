@@ -1,0 +1,86 @@
+"""A worker's reports to its supervisor, written by the thread that does the work, one per change of state."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from flowyd.control.reports import Report, TaskInHand, WorkerState, encode_report
+
+
+class Reporter:
+    """Writes reports to a pipe; without one (a script's worker) it only counts."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._done = 0
+        self._failed = 0
+        self._running: tuple[float, float | None, TaskInHand] | None = None
+
+    def report(
+        self,
+        state: WorkerState,
+        *,
+        until: float | None,
+        broken_modules: dict[str, str] | None = None,
+        served_types: tuple[str, ...] | None = None,
+    ) -> None:
+        """Reports a state without a task; `until` is its deadline on CLOCK_MONOTONIC."""
+        self._running = None
+        self._write(
+            Report(
+                state=state,
+                since=time.monotonic(),
+                until=until,
+                tasks_done=self._done,
+                tasks_failed=self._failed,
+                broken_modules=broken_modules,
+                served_types=served_types,
+            )
+        )
+
+    def running(self, task: TaskInHand, *, limit_s: float | None) -> None:
+        """Reports that the task is in hand and for how long at most."""
+        now = time.monotonic()
+        self._running = (now, None if limit_s is None else now + limit_s, task)
+        self._write_running(None)
+
+    def heartbeat(self) -> None:
+        """Reports that the service took a heartbeat for the task in hand."""
+        self._write_running(time.monotonic())
+
+    def finished(self, *, failed: bool) -> None:
+        """Counts the task in hand; the next report carries the numbers."""
+        self._done += 1
+        self._failed += failed
+
+    @property
+    def tasks_done(self) -> int:
+        """Tasks finished so far."""
+        return self._done
+
+    def _write_running(self, heartbeat_at: float | None) -> None:
+        if self._running is None:
+            return
+        since, until, task = self._running
+        self._write(
+            Report(
+                state=WorkerState.RUNNING,
+                since=since,
+                until=until,
+                task=task,
+                tasks_done=self._done,
+                tasks_failed=self._failed,
+                last_heartbeat_at=heartbeat_at,
+            )
+        )
+
+    def _write(self, report: Report) -> None:
+        if self._fd is None:
+            return
+        line = memoryview(encode_report(report))
+        # A supervisor that is gone reads nothing; its SIGTERM is on the way.
+        with contextlib.suppress(BrokenPipeError):
+            while line:
+                line = line[os.write(self._fd, line) :]
