@@ -1,9 +1,9 @@
 """Listing and counting executions: ListOpen…, ListClosed…, CountOpen…, CountClosedWorkflowExecutions.
 
 A query is a status (open or closed), the time it is about (start or close), its bounds, and at most one
-filter. Every combination has an index of its own that yields rows in the answer's order, so a page costs the
-same among a million executions as among ten. The index is named in the statement: without statistics SQLite would
-sometimes take another, and a missing one must be an error and not a slow answer.
+filter. Every combination has an index of its own that yields rows in the answer's order, so a page costs
+the same among a million executions as among ten. The index is named in the statement: without statistics
+SQLite would sometimes take another, and a missing one must be an error and not a slow answer.
 Order: by the time that is filtered, newest first; reverseOrder turns it round. Counting stops at a bound and
 then says `truncated`, as the service may (SWF API Reference, WorkflowExecutionCount).
 """

@@ -1,0 +1,218 @@
+"""One connection of the engine's server: requests in, answers out, in order, and what its end means.
+
+A connection has at most one request under way; what it pipelines waits. See `server` for the theory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Protocol, cast
+
+from flowyd.engine import http
+from flowyd.engine.calls import Call
+from flowyd.engine.http import HttpRequest, RequestReader
+from flowyd.errors import ProtocolError
+from flowyd.swf.actions import POLLS
+from flowyd.swf.faults import SwfFault, ValidationException
+
+#: How long a request may take to come in whole, and an answer to be read, seconds.
+REQUEST_S = 30.0
+#: A connection that pipelines more requests than this is not read until they are answered.
+_MOST_PIPELINED = 64
+#: pid, uid, gid of the peer of a unix socket.
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Gate(Protocol):
+    """Who may call: raises a fault if the request may not pass."""
+
+    def admit(self, request: HttpRequest, action: str) -> None: ...
+
+
+class Host(Protocol):
+    """The server, as a connection sees it."""
+
+    def enter(self, connection: Connection) -> None: ...
+    def leave(self, connection: Connection, call: Call | None) -> None: ...
+    def withdraw(self, call: Call) -> None: ...
+    def offer_again(self, call: Call) -> None: ...
+    def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None: ...
+    def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes: ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection: reads requests, has one of them under way, writes answers in order."""
+
+    __slots__ = (
+        "_call",
+        "_gate",
+        "_handed_out",
+        "_has_ended",
+        "_host",
+        "_is_aborted",
+        "_is_reading",
+        "_is_writable",
+        "_loop",
+        "_reader",
+        "_request",
+        "_transport",
+        "_used",
+        "_waiting",
+        "changed_at",
+        "peer",
+    )
+
+    def __init__(self, host: Host, gate: Gate | None) -> None:
+        self._host = host
+        self._gate = gate
+        self._loop = asyncio.get_running_loop()
+        self._reader = RequestReader()
+        self._transport: asyncio.Transport
+        #: Requests read and not begun, the one under way, and its call.
+        self._waiting: list[HttpRequest] = []
+        self._request: HttpRequest | None = None
+        self._call: Call | None = None
+        #: The poll whose answer was the last thing written, while nothing more has come in.
+        self._handed_out: Call | None = None
+        self._has_ended = self._is_aborted = False
+        self._is_reading = self._is_writable = True
+        #: Whether a request was ever answered here.
+        self._used = False
+        #: When something last came in or went out, the loop's seconds.
+        self.changed_at = self._loop.time()
+        #: Who is at the other end: pid and uid of a unix socket's peer, or the address.
+        self.peer = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self._request is None and not self._waiting
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the peer is on this machine."""
+        return self.peer.startswith(("pid ", "127.", "::1"))
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether the peer takes too long to send its request (or its first one), or to read its answer."""
+        is_sending = self._reader.has_begun or (self.is_idle and not self._used)
+        return now - self.changed_at > REQUEST_S and (is_sending or not self._is_writable)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.peer = _peer(transport.get_extra_info("socket"))
+        self._host.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._handed_out = None
+        if not self._reader.has_begun:
+            self.changed_at = self._loop.time()
+        try:
+            self._waiting += self._reader.feed(data)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        if self._reader.take_continue() and self._request is None:
+            self._transport.write(http.CONTINUE)
+        if self._request is None:
+            self._go_on()
+        if len(self._waiting) > _MOST_PIPELINED and self._is_reading:
+            self._is_reading = False
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more: a waiting poll is withdrawn, anything else is answered first."""
+        self._has_ended = True
+        call = self._call
+        if call is not None and call.action in POLLS:
+            self._call = self._request = None
+            self._waiting.clear()
+            self._host.withdraw(call)
+        return not self.is_idle
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._host.leave(self, self._call)
+        if self._handed_out is not None and (exc is not None or self._is_aborted):
+            self._host.offer_again(self._handed_out)
+        self._call = self._request = self._handed_out = None
+        self._waiting.clear()
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+        self.changed_at = self._loop.time()
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+
+    def answer(self, result: bytes | SwfFault) -> None:
+        """Sends the answer of the call under way and goes on with the next request."""
+        call, request = self._call, self._request
+        if call is None or request is None:
+            return
+        self._call = None
+        self.write(self._host.response(call.action, result, request))
+        if call.action in POLLS and not isinstance(result, SwfFault):
+            self._handed_out = call
+        self._go_on()
+
+    def write(self, response: bytes) -> None:
+        """Sends a whole answer to the request under way."""
+        request, self._request = self._request, None
+        self._used = True
+        self.changed_at = self._loop.time()
+        self._transport.write(response)
+        if request is not None and not request.keep_alive:
+            self._waiting.clear()
+            self._transport.close()
+
+    def close(self) -> None:
+        """Closes after what is written has left."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self._is_aborted = True
+        self._transport.abort()
+
+    def _go_on(self) -> None:
+        while self._waiting and self._request is None:
+            request = self._waiting.pop(0)
+            if self._has_ended and request.action in POLLS:
+                continue
+            self._request = request
+            self._call = self._host.take(self, request, self._gate)
+        if self._request is not None:
+            return
+        if self._has_ended:
+            self._transport.close()
+        elif not self._is_reading:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Answers what cannot be read, behind nothing that is still under way, and closes."""
+        if self._request is None:
+            request = HttpRequest(keep_alive=False)
+            fault = ValidationException(f"The request cannot be read: {error}")
+            self._request = request
+            self.write(self._host.response("", fault, request))
+            return
+        self.abort()
+
+
+def _peer(connected: socket.socket) -> str:
+    """Who is at the other end, for logs and for the metrics' gate."""
+    if connected.family == socket.AF_UNIX:
+        raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _ = _CREDENTIALS.unpack(raw)
+        return f"pid {pid} uid {uid}"
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    try:
+        return str(connected.getpeername()[0])
+    except OSError:  # gone already
+        return ""

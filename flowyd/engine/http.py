@@ -1,0 +1,198 @@
+"""HTTP/1.1 as far as SWF needs it: bytes in, whole requests out; answers as bytes.
+
+`RequestReader` holds the limits on what one client may send: the size of a request's head and body. A body
+that is too large is read to its end and thrown away, so that the sender sees the fault and not a reset; one
+that does not end is cut off. No socket and no clock in here.
+Sources: RFC 9112; recorded requests and answers for headers, content types and empty bodies.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+import httptools
+
+from flowyd.errors import ProtocolError
+from flowyd.swf import limits
+from flowyd.swf.actions import ACTIONS, LEGACY_TARGET_PREFIX, TARGET_PREFIX
+
+JSON_1_0 = "application/x-amz-json-1.0"
+#: What old clients send, and then expect.
+JSON = "application/json"
+
+#: Request line and headers together; what most servers allow.
+LONGEST_HEAD_BYTES = 16_384
+#: How much of a body that is too large is read before the connection is cut.
+MOST_THROWN_AWAY_BYTES = 16 * limits.REQUEST_BYTES
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
+
+#: The value of X-Amz-Target → operation.
+_ACTION_OF_TARGET = {
+    (prefix + action).encode(): action
+    for action in ACTIONS
+    for prefix in (TARGET_PREFIX, LEGACY_TARGET_PREFIX)
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class HttpRequest:
+    """One request as it came."""
+
+    method: str = ""
+    #: Path and query.
+    target: bytes = b""
+    #: In the order sent, names in lower case.
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+    #: Whether the connection stays open after the answer.
+    keep_alive: bool = True
+    #: The body is longer than a request may be; it was thrown away.
+    is_too_large: bool = False
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header; None if it was not sent."""
+        for sent, value in self.headers:
+            if sent == name:
+                return value
+        return None
+
+    @property
+    def action(self) -> str | None:
+        """The SWF operation that the request names; None if it names none."""
+        return _ACTION_OF_TARGET.get(self.header(b"x-amz-target") or b"")
+
+    @property
+    def answer_type(self) -> str:
+        """The Content-Type for the answer: the request's media type, of the two that SWF knows."""
+        sent = self.header(b"content-type") or b""
+        return JSON if sent.partition(b";")[0].strip() == b"application/json" else JSON_1_0
+
+
+class RequestReader:
+    """Turns the bytes of one connection into requests."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = HttpRequest()
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        #: Of the request that has begun: bytes of its head so far, whether it began with the last bytes.
+        self._head_bytes = 0
+        self._has_just_begun = False
+        self._has_begun = self._is_in_body = False
+        self._complete: list[HttpRequest] = []
+        self._waits_for_continue = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a request is here whose rest is not."""
+        return self._has_begun
+
+    def take_continue(self) -> bool:
+        """Whether the sender waits for leave to send its body; tells so once."""
+        waits, self._waits_for_continue = self._waits_for_continue, False
+        return waits
+
+    def feed(self, data: bytes) -> Sequence[HttpRequest]:
+        """The requests that are complete with these bytes.
+
+        Raises:
+            ProtocolError: this is no HTTP/1.1, or too much of it; the connection cannot be used any more.
+        """
+        self._complete = []
+        self._has_just_begun = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            raise ProtocolError("no other protocol is spoken here") from error
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            raise ProtocolError(str(cause if isinstance(cause, ProtocolError) else error)) from error
+        if self._has_begun and not self._is_in_body and not self._has_just_begun:
+            self._add_to_head(len(data))
+        return self._complete
+
+    def _add_to_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > LONGEST_HEAD_BYTES:
+            raise ProtocolError(f"request line and headers are longer than {LONGEST_HEAD_BYTES} bytes")
+
+    # What follows is called by the parser.
+
+    def on_message_begin(self) -> None:
+        self._request = HttpRequest()
+        self._body = []
+        self._body_bytes = self._head_bytes = 0
+        self._has_begun = self._has_just_begun = True
+
+    def on_url(self, url: bytes) -> None:
+        self._add_to_head(len(url))
+        self._request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._add_to_head(len(name) + len(value))
+        self._request.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._is_in_body = True
+        request = self._request
+        request.method = self._parser.get_method().decode("ascii", "replace")
+        length = request.header(b"content-length")
+        if length is not None and int(length) > limits.REQUEST_BYTES:
+            request.is_too_large = True
+        if (request.header(b"expect") or b"").lower() == b"100-continue" and not request.is_too_large:
+            self._waits_for_continue = True
+
+    def on_body(self, body: bytes) -> None:
+        self._waits_for_continue = False
+        self._body_bytes += len(body)
+        if self._body_bytes > limits.REQUEST_BYTES:
+            self._request.is_too_large = True
+            self._body = []
+            if self._body_bytes > MOST_THROWN_AWAY_BYTES:
+                raise ProtocolError("the body does not end")
+            return
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._has_begun = self._is_in_body = False
+        self._waits_for_continue = False
+        request = self._request
+        request.body = b"".join(self._body)
+        request.keep_alive = self._parser.should_keep_alive()
+        self._complete.append(request)
+
+
+class ResponseWriter:
+    """Writes the heads of answers: request ids, and the date, which changes once a second."""
+
+    def __init__(self) -> None:
+        # A version 4 UUID: random at the start, then counted, which is unique and costs little.
+        prefix = os.urandom(8).hex()
+        self._prefix = f"{prefix[:8]}-{prefix[8:12]}-4{prefix[13:16]}-a{os.urandom(2).hex()[1:]}"
+        self._count = int.from_bytes(os.urandom(5), "big")
+        self._second = 0
+        self._date = ""
+
+    def response(self, *, status: int, content_type: str, body: bytes, keep_alive: bool) -> bytes:
+        """The whole answer."""
+        self._count += 1
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._date = second, formatdate(second, usegmt=True)
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
+            f"x-amzn-RequestId: {self._prefix}-{self._count & 0xFFFFFFFFFFFF:012x}\r\n"
+            f"Content-Type: {content_type}\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            f"Date: {self._date}\r\n"
+            f"{'' if keep_alive else 'Connection: close' + chr(13) + chr(10)}\r\n"
+        )
+        return head.encode() + body

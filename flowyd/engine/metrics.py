@@ -1,0 +1,83 @@
+"""What the engine counts, as Prometheus text.
+
+Counting costs a dictionary entry; everything else is done when somebody asks. What the store knows (open
+executions, backlog, size) is asked for at that moment through `Gauges`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+#: Upper bounds for the length of a turn, seconds: from one warm request to a disk that hangs.
+TURN_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+#: Name, help, label names → values: a gauge that the store or the server reads when asked.
+Gauge = tuple[str, str, tuple[str, ...], dict[tuple[str, ...], float]]
+Gauges = Callable[[], Iterable[Gauge]]
+
+
+class Metrics(Collector):
+    """Counts of one engine; read as text by `text`."""
+
+    def __init__(self) -> None:
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._turns = [0] * (len(TURN_BOUNDS_S) + 1)
+        self._turn_seconds = 0.0
+        self._gauges: list[Gauges] = []
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def add_gauges(self, gauges: Gauges) -> None:
+        """Values to read whenever somebody asks."""
+        self._gauges.append(gauges)
+
+    def count_request(self, action: str, fault: str) -> None:
+        """One answered request; `fault` is empty where there was none."""
+        self._requests[action, fault] += 1
+
+    def count_turn(self, seconds: float) -> None:
+        """One turn of the service and how long it took."""
+        self._turn_seconds += seconds
+        place = sum(seconds > bound for bound in TURN_BOUNDS_S)
+        self._turns[place] += 1
+
+    def text(self) -> bytes:
+        """Everything in the text format of Prometheus."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry."""
+        requests = CounterMetricFamily(
+            "flowyd_engine_requests",
+            "Answered requests by operation and fault (empty: none)",
+            labels=("action", "fault"),
+        )
+        for (action, fault), count in sorted(self._requests.items()):
+            requests.add_metric((action, fault), count)
+        yield requests
+        yield self._turn_histogram()
+        for gauges in self._gauges:
+            for name, meaning, labels, values in gauges():
+                family = GaugeMetricFamily(f"flowyd_engine_{name}", meaning, labels=labels)
+                for label_values, value in sorted(values.items()):
+                    family.add_metric(label_values, value)
+                yield family
+
+    def _turn_histogram(self) -> Metric:
+        cumulated, buckets = 0, []
+        for bound, count in zip((*map(str, TURN_BOUNDS_S), "+Inf"), self._turns, strict=True):
+            cumulated += count
+            buckets.append((bound, cumulated))
+        family = HistogramMetricFamily(
+            "flowyd_engine_turn_seconds", "Length of the service's turns, commit included"
+        )
+        family.add_metric((), buckets, self._turn_seconds)
+        return family

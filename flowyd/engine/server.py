@@ -1,0 +1,239 @@
+"""The engine's server: turns, waiting polls, who may connect.
+
+Theory: each connection has at most one request under way; what it pipelines waits behind, so one connection
+cannot crowd out others. All requests that have come in when the loop comes round form one turn of the
+service, and their answers are written after it. A poll that finds no task stays with the service and is
+answered by a later turn. If its connection ends meanwhile, the poll is withdrawn; if a task was handed out
+on a connection that breaks before anything more came over it, the service offers that task again.
+Clean end of stream means the peer read its answer; a reset or a failed write means it did not.
+No client can hurt another: connections, head and body sizes, time to send a request and time to read an
+answer are limited; at the limit of connections the one that has been idle longest is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from flowyd.engine import requests
+from flowyd.engine.calls import Answered, Call
+from flowyd.engine.connection import Connection, Gate
+from flowyd.engine.http import HttpRequest, ResponseWriter
+from flowyd.engine.metrics import CONTENT_TYPE, Metrics
+from flowyd.swf import limits
+from flowyd.swf.actions import POLLS
+from flowyd.swf.faults import (
+    AccessDeniedException,
+    InternalFailure,
+    SwfFault,
+    UnknownOperationException,
+    ValidationException,
+)
+
+logger = logging.getLogger(__name__)
+
+#: How often connections are looked over for these limits, seconds.
+_SWEEP_S = 1.0
+#: What a poll is answered with when the engine stops.
+_EMPTY_POLL = {
+    "PollForActivityTask": b'{"startedEventId":0}',
+    "PollForDecisionTask": b'{"previousStartedEventId":0,"startedEventId":0}',
+}
+
+
+class TurnTaker(Protocol):
+    """The service, as the server sees it."""
+
+    def turn(self, calls: Sequence[Call]) -> list[Answered]: ...
+    def next_wake_at(self) -> float | None: ...
+    def withdraw(self, call: Call) -> None: ...
+    def offer_again(self, call: Call) -> None: ...
+
+
+class Server:
+    """All connections of one engine and the turns of its service."""
+
+    def __init__(
+        self,
+        service: TurnTaker,
+        *,
+        now: Callable[[], float],
+        metrics: Metrics,
+        most_connections: int,
+    ) -> None:
+        self._service = service
+        #: The clock of the service's wake-up times.
+        self._now = now
+        self._metrics = metrics
+        self._most_connections = most_connections
+        self._loop = asyncio.get_running_loop()
+        self._responses = ResponseWriter()
+        self._connections: dict[Connection, None] = {}
+        self._ready: list[Call] = []
+        self._callers: dict[Call, Connection] = {}
+        self._turn_is_due = False
+        self._wake: asyncio.TimerHandle | None = None
+        self._listeners: list[asyncio.Server] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._last_turn_failed = False
+        metrics.add_gauges(self._gauges)
+
+    async def listen(self, listening: socket.socket, gate: Gate | None) -> None:
+        """Serves a listening socket; without a gate everybody who can connect may call."""
+        listener = await self._loop.create_server(
+            lambda: Connection(self, gate), sock=listening, backlog=socket.SOMAXCONN
+        )
+        self._listeners.append(listener)
+        if self._sweep is None:
+            self._look_over()
+        self.arm()
+
+    async def stop(self) -> None:
+        """Takes no more requests, answers waiting polls as empty, and closes."""
+        for listener in self._listeners:
+            listener.close()
+        for timer in (self._wake, self._sweep):
+            if timer is not None:
+                timer.cancel()
+        if self._ready:
+            self._take_turn()
+        for call, connection in list(self._callers.items()):
+            self._service.withdraw(call)
+            connection.answer(_EMPTY_POLL.get(call.action, b""))
+        self._callers.clear()
+        for connection in list(self._connections):
+            connection.close()
+        # Buffered answers leave in the next rounds of the loop; a peer that does not read is not waited for.
+        deadline = self._loop.time() + 1.0
+        while self._connections and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
+
+    def arm(self) -> None:
+        """Sets the timer for the service's next deadline."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        wake_at = self._service.next_wake_at()
+        if wake_at is not None:
+            delay = max(0.0, wake_at - self._now())
+            self._wake = self._loop.call_at(self._loop.time() + delay, self._turn_soon)
+
+    def enter(self, connection: Connection) -> None:
+        """A new connection; at the limit the one that has been idle longest makes room."""
+        self._connections[connection] = None
+        if len(self._connections) > self._most_connections:
+            idle = min(
+                (other for other in self._connections if other.is_idle and other is not connection),
+                key=lambda other: other.changed_at,
+                default=connection,
+            )
+            idle.abort()
+
+    def leave(self, connection: Connection, call: Call | None) -> None:
+        """A connection is gone; `call` is its request under way."""
+        self._connections.pop(connection, None)
+        if call is not None:
+            self.withdraw(call)
+
+    def withdraw(self, call: Call) -> None:
+        """Nobody waits for the answer any more. A poll is taken back; anything else is still carried out."""
+        if self._callers.pop(call, None) is None or call.action not in POLLS:
+            return
+        if call in self._ready:
+            self._ready.remove(call)
+            return
+        self._service.withdraw(call)
+
+    def offer_again(self, call: Call) -> None:
+        """The answer to a poll was not read."""
+        self._service.offer_again(call)
+        self._turn_soon()
+
+    def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None:
+        """Starts on a request; None if it is answered already."""
+        action = request.action
+        try:
+            if action is None or request.method != "POST" or request.target != b"/":
+                connection.write(self._aside(connection, request))
+                return None
+            if request.is_too_large:
+                raise ValidationException(f"A request must not be larger than {limits.REQUEST_BYTES} bytes")
+            if gate is not None:
+                gate.admit(request, action)
+            call = Call(action=action, request=requests.check(action, requests.read(request.body)))
+        except SwfFault as fault:
+            connection.write(self.response(action or "", fault, request))
+            return None
+        self._callers[call] = connection
+        self._ready.append(call)
+        self._turn_soon()
+        return call
+
+    def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes:
+        """The whole HTTP answer for what an operation gave."""
+        if isinstance(result, SwfFault):
+            self._metrics.count_request(action, result.name)
+            status = result.status
+            body = json.dumps({"__type": result.wire_type, "message": result.message}).encode()
+        else:
+            self._metrics.count_request(action, "")
+            status, body = 200, result
+        return self._responses.response(
+            status=status, content_type=request.answer_type, body=body, keep_alive=request.keep_alive
+        )
+
+    def _aside(self, connection: Connection, request: HttpRequest) -> bytes:
+        """What is no SWF operation: health, metrics, or a mistake."""
+        if request.method == "GET" and request.target == b"/health":
+            status, text = (500, "the last turn failed\n") if self._last_turn_failed else (200, "ok\n")
+            return self._plain(request, status, "text/plain; charset=utf-8", text.encode())
+        if request.method == "GET" and request.target == b"/metrics":
+            if not connection.is_local:
+                fault = AccessDeniedException("Metrics are shown to this machine only")
+                return self.response("", fault, request)
+            return self._plain(request, 200, CONTENT_TYPE, self._metrics.text())
+        named = (request.header(b"x-amz-target") or b"").decode("latin-1")
+        return self.response("", UnknownOperationException(f"Unknown operation: {named}"), request)
+
+    def _plain(self, request: HttpRequest, status: int, content_type: str, body: bytes) -> bytes:
+        return self._responses.response(
+            status=status, content_type=content_type, body=body, keep_alive=request.keep_alive
+        )
+
+    def _turn_soon(self) -> None:
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_is_due = False
+        calls, self._ready = self._ready, []
+        began_at = self._loop.time()
+        try:
+            answers = self._service.turn(calls)
+            self._last_turn_failed = False
+        except Exception:
+            # A bug or a broken store: nothing of this turn is promised to anybody, the next one may work.
+            logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
+            self._last_turn_failed = True
+            answers = [Answered(call=call, result=InternalFailure("Internal failure")) for call in calls]
+        self._metrics.count_turn(self._loop.time() - began_at)
+        for answered in answers:
+            connection = self._callers.pop(answered.call, None)
+            if connection is not None:
+                connection.answer(answered.result)
+        self.arm()
+
+    def _look_over(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._connections):
+            if connection.is_overdue(now):
+                connection.abort()
+        self._sweep = self._loop.call_later(_SWEEP_S, self._look_over)
+
+    def _gauges(self) -> list[tuple[str, str, tuple[str, ...], dict[tuple[str, ...], float]]]:
+        return [("connections", "Open connections", (), {(): float(len(self._connections))})]
