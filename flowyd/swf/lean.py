@@ -1,0 +1,345 @@
+"""The client for a local engine: SWF's JSON over a unix socket or loopback TCP, without boto3.
+
+Connections are kept and used again. Whether a request may be sent a second time when its connection breaks:
+
+- before anything was sent (the peer had closed the kept connection, or sending failed at once): always, on a
+  new connection. An engine that is restarted under the supervisor's listening socket lets the caller wait in
+  the backlog, so this is how a restart looks to most callers.
+- after it was sent, without an answer: only reads, polls and heartbeats, which do no harm twice. For all
+  others `UnreachableError` says that the request may have been carried out; SWF's own faults
+  (already started, unknown task) tell a caller who asks again.
+
+Requests are unsigned: use it towards an engine that admits its callers by the socket's mode, or that was
+started with --any-credentials.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+from flowyd.errors import ProtocolError, UnreachableError
+from flowyd.swf import limits
+from flowyd.swf.actions import POLLS, READS, TARGET_PREFIX
+from flowyd.swf.client import Answer, Readable, Request
+from flowyd.swf.faults import SwfFault, fault_from_wire
+
+#: How often a request that does no harm twice is sent before giving up.
+_MOST_ATTEMPTS = 3
+_READ_BYTES = 262_144
+_HARMLESS_TWICE = READS | POLLS | {"RecordActivityTaskHeartbeat"}
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Address:
+    """Where the engine listens."""
+
+    endpoint: str
+    family: socket.AddressFamily
+    address: str | tuple[str, int]
+    host: str
+
+
+class _Broken(Exception):
+    """Raised when the connection ended before an answer; `was_sent` tells whether the request had left."""
+
+    def __init__(self, *, was_sent: bool, why: str) -> None:
+        super().__init__(why)
+        self.was_sent = was_sent
+
+
+class LeanClient:
+    """A caller of a local engine; implements `PollingClient`. Not for use from two threads at once."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        connect_timeout_s: float = 10.0,
+        read_timeout_s: float = limits.POLL_READ_TIMEOUT_S,
+    ) -> None:
+        #: `unix:///path/of/engine.sock` or `http://127.0.0.1:port`.
+        self.endpoint = endpoint
+        self._address = _parsed(endpoint)
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        #: Connections without a request under way.
+        self._kept: list[_Connection] = []
+
+    def call(self, action: str, request: Request) -> Answer:
+        """See `SwfClient.call`."""
+        message = self._message(action, request)
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            connection = self._connection()
+            try:
+                connection.send(message)
+                response = connection.receive()
+            except _Broken as error:
+                connection.close()
+                may_repeat = not error.was_sent or action in _HARMLESS_TWICE
+                if not may_repeat or attempt == _MOST_ATTEMPTS:
+                    raise self._unreachable(action, error) from error
+                continue
+            self._keep(connection, response)
+            return _answer(response)
+        raise AssertionError("the loop above returns or raises")
+
+    def poll(self, action: str, request: Request, *, withdraw: Readable) -> Answer | None:
+        """See `PollingClient.poll`."""
+        pending = self.begin_poll(action, request)
+        readable, _, _ = select.select([pending, withdraw], [], [], self._read_timeout_s)
+        if not readable:
+            pending.give_up()
+            broken = _Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
+            raise self._unreachable(action, broken)
+        if pending not in readable:
+            pending.withdraw()
+        return pending.finish()
+
+    def begin_poll(self, action: str, request: Request) -> PendingPoll:
+        """Sends a poll and returns at once; wait for it with select, together with others.
+
+        Raises:
+            UnreachableError: nobody listens.
+        """
+        message = self._message(action, request)
+        for _ in range(_MOST_ATTEMPTS):
+            connection = self._connection()
+            try:
+                connection.send(message)
+            except _Broken as error:
+                connection.close()
+                last = error
+                continue
+            return PendingPoll(action=action, connection=connection, keep=self._keep)
+        raise self._unreachable(action, last) from last
+
+    def close(self) -> None:
+        """See `SwfClient.close`; polls under way keep their connections."""
+        while self._kept:
+            self._kept.pop().close()
+
+    def _message(self, action: str, request: Request) -> bytes:
+        body = _encode(request)
+        head = (
+            f"POST / HTTP/1.1\r\nHost: {self._address.host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
+            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def _connection(self) -> _Connection:
+        """A kept connection that still stands, or a new one."""
+        while self._kept:
+            connection = self._kept.pop()
+            if connection.stands():
+                return connection
+            connection.close()
+        address = self._address
+        connected = socket.socket(address.family, socket.SOCK_STREAM)
+        connected.settimeout(self._connect_timeout_s)
+        try:
+            connected.connect(address.address)
+        except OSError as error:
+            connected.close()
+            raise UnreachableError(
+                f"no engine answers at {address.endpoint} ({error.strerror or error}); "
+                "is flowyd running, and may you use its socket?"
+            ) from error
+        connected.settimeout(self._read_timeout_s)
+        if address.family == socket.AF_INET:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _Connection(connected)
+
+    def _keep(self, connection: _Connection, response: _Response) -> None:
+        if response.keep_alive:
+            self._kept.append(connection)
+        else:
+            connection.close()
+
+    def _unreachable(self, action: str, error: _Broken) -> UnreachableError:
+        done = "it may have been carried out" if error.was_sent else "it was not carried out"
+        return UnreachableError(
+            f"{action} at {self.endpoint} got no answer ({error}); {done}. See the engine's log"
+        )
+
+
+class PendingPoll:
+    """A poll that was sent; readable (fileno) when `finish` will not wait."""
+
+    def __init__(
+        self, *, action: str, connection: _Connection, keep: Callable[[_Connection, _Response], None]
+    ) -> None:
+        self._action = action
+        self._connection = connection
+        self._keep = keep
+        self._is_withdrawn = False
+
+    def fileno(self) -> int:
+        """The connection's file descriptor, for select."""
+        return self._connection.fileno()
+
+    def withdraw(self) -> None:
+        """Takes the poll back; `finish` then gives None, or the task that was handed out just before."""
+        self._is_withdrawn = True
+        self._connection.end_sending()
+
+    def give_up(self) -> None:
+        """Closes the connection without waiting for anything; the engine then takes the poll back itself."""
+        self._connection.close()
+
+    def finish(self) -> Answer | None:
+        """The answer; None if the poll was withdrawn first.
+
+        If the engine ended the connection, as it does when it restarts, the answer is that of a poll that
+        found no task.
+
+        Raises:
+            SwfFault: the service refused the poll.
+            UnreachableError: no answer within the read timeout.
+        """
+        try:
+            response = self._connection.receive()
+        except _Broken as error:
+            self._connection.close()
+            if self._is_withdrawn:
+                return None
+            if isinstance(error.__cause__, TimeoutError):
+                raise UnreachableError(f"{self._action} got no answer: {error}") from error
+            return {"startedEventId": 0}
+        if self._is_withdrawn:
+            self._connection.close()
+        else:
+            self._keep(self._connection, response)
+        return _answer(response)
+
+
+class _Connection:
+    """One connection with at most one request under way."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def stands(self) -> bool:
+        """Whether the peer has neither closed the connection nor sent what nobody asked for."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def send(self, message: bytes) -> None:
+        try:
+            sent = self._socket.send(message)
+        except OSError as error:
+            raise _Broken(was_sent=False, why=str(error)) from error
+        try:
+            if sent < len(message):
+                self._socket.sendall(memoryview(message)[sent:])
+        except OSError as error:
+            # A fault may have been answered before the whole request was read, such as that it is too large.
+            if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
+                raise _Broken(was_sent=True, why=str(error)) from error
+
+    def end_sending(self) -> None:
+        # If the peer was faster, `receive` sees what it left.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def receive(self) -> _Response:
+        response = _Response()
+        while not response.is_complete:
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except TimeoutError as error:
+                raise _Broken(was_sent=True, why="timed out") from error
+            except OSError as error:
+                raise _Broken(was_sent=True, why=str(error)) from error
+            if not data:
+                raise _Broken(was_sent=True, why="the engine closed the connection")
+            response.feed(data)
+        return response
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class _Response:
+    """An HTTP answer as it comes in."""
+
+    __slots__ = ("_parser", "_pieces", "is_complete", "keep_alive", "status")
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._pieces: list[bytes] = []
+        self.is_complete = False
+        self.keep_alive = True
+        self.status = 0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise ProtocolError(f"the engine's answer is no HTTP: {error}") from error
+
+    # What follows is called by the parser.
+
+    def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.keep_alive = self._parser.should_keep_alive()
+        self.is_complete = self.status != 100
+
+
+def _answer(response: _Response) -> Answer:
+    """The answer's JSON; a fault is raised."""
+    body = response.body
+    try:
+        members: Any = _decode(body) if body else {}
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ProtocolError(f"the answer is no JSON (status {response.status}): {error}") from error
+    if not isinstance(members, dict):
+        raise ProtocolError(f"the answer is no JSON object (status {response.status})")
+    if response.status == 200:
+        return cast("Answer", members)
+    raise _fault(members)
+
+
+def _fault(members: dict[str, Any]) -> SwfFault:
+    return fault_from_wire(str(members.get("__type", "UnknownError")), str(members.get("message", "")))
+
+
+def _parsed(endpoint: str) -> _Address:
+    parts = urlsplit(endpoint)
+    if parts.scheme == "unix" and parts.path and not parts.netloc:
+        return _Address(endpoint=endpoint, family=socket.AF_UNIX, address=parts.path, host="localhost")
+    if parts.scheme == "http" and parts.hostname and parts.path in ("", "/"):
+        port = parts.port or 80
+        family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
+        return _Address(
+            endpoint=endpoint, family=family, address=(parts.hostname, port), host=f"{parts.netloc}"
+        )
+    raise UnreachableError(
+        f"{endpoint!r} is no endpoint of a local engine; it must be unix:///path or http://address:port"
+    )
