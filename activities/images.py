@@ -31,7 +31,7 @@ import requests
 import urllib3
 from PIL import Image, ImageOps, ImageStat
 
-from flowyd import Activity, activity
+from flowyd import Activity, TaskCanceled, activity
 
 TASK_LIST = "image_processing"
 
@@ -58,24 +58,17 @@ class DownloadError(Exception):
     """Raised when the picture did not arrive; trying again may help."""
 
 
-class AbandonedError(Exception):
-    """Raised when the heartbeat says that nobody waits for this activity any more."""
-
-
 @activity(name="resize", version=1, task_list=TASK_LIST)
 class ResizeImage(Activity):
     """Download a picture and store a copy that fits into a square; the answer is its path."""
 
-    def run(self, url: str, size: int = 256) -> str | None:
+    def run(self, url: str, size: int = 256) -> str:
         target = images_dir("resized") / file_name(url, size)
-        try:
-            with download(url, self.heartbeat) as file, picture(file, url) as image:
-                image.draft("RGB", (2 * size, 2 * size))  # lets libjpeg decode at 1/2, 1/4 or 1/8
-                upright = ImageOps.exif_transpose(image)
-                small = in_rgb(upright, url)
-                small.thumbnail((size, size), Image.Resampling.LANCZOS)
-        except AbandonedError:
-            return None
+        with download(url, self.heartbeat) as file, picture(file, url) as image:
+            image.draft("RGB", (2 * size, 2 * size))  # lets libjpeg decode at 1/2, 1/4 or 1/8
+            upright = ImageOps.exif_transpose(image)
+            small = in_rgb(upright, url)
+            small.thumbnail((size, size), Image.Resampling.LANCZOS)
         with appearing(target) as output:
             small.save(output, "JPEG", quality=88)
         return str(target)
@@ -85,25 +78,22 @@ class ResizeImage(Activity):
 class PredominantColor(Activity):
     """Download a picture and sum its red, green and blue over all pixels."""
 
-    def run(self, url: str) -> dict[str, int] | None:
-        try:
-            with download(url, self.heartbeat) as file, picture(file, url) as image:
-                return self.sum_colors(image, url)
-        except AbandonedError:
-            return None
+    def run(self, url: str) -> dict[str, int]:
+        with download(url, self.heartbeat) as file, picture(file, url) as image:
+            return self.sum_colors(image, url)
 
     def sum_colors(self, image: Image.Image, url: str) -> dict[str, int]:
         """The sums, strip by strip, with a heartbeat after each megapixel.
 
         Raises:
-            AbandonedError: a heartbeat was answered with False.
+            TaskCanceled: a heartbeat said that nobody waits any more.
         """
         sums = [0, 0, 0]
         for strip in strips(image):
             for index, total in enumerate(ImageStat.Stat(in_rgb(strip, url)).sum):
                 sums[index] += int(total)
             if not self.heartbeat():
-                raise AbandonedError
+                raise TaskCanceled(f"{brief(url)}: nobody waits any more")
         return dict(zip(("red", "green", "blue"), sums, strict=True))
 
 
@@ -154,7 +144,7 @@ def download(url: str, heartbeat: Callable[[], bool]) -> Iterator[IO[bytes]]:
     Raises:
         PictureError: the URL is wrong, the answer is a refusal, or the document too long.
         DownloadError: the server could not be reached, broke off, took too long, or has a problem.
-        AbandonedError: a heartbeat was answered with False.
+        TaskCanceled: a heartbeat said that nobody waits any more.
     """
     with tempfile.TemporaryFile() as file:
         try:
@@ -195,7 +185,7 @@ def receive(response: requests.Response, url: str, file: IO[bytes], heartbeat: C
         if now - last_beat > HEARTBEAT_PAUSE_S:
             last_beat = now
             if not heartbeat():
-                raise AbandonedError
+                raise TaskCanceled(f"{brief(url)}: nobody waits any more")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ SIZE = 256
 AGAIN = RetryPolicy(maximum_attempts=4, first_interval_s=1, jitter=0, non_retryable=("PictureError",))
 
 
-@workflow(name="imagecateg", version=1, task_list="image_workflows")
+@workflow(name="imagecateg", version=1, task_list="image_processing")
 class ImageCategorization(Workflow):
     """Resize and look at the colours at the same time, then file the copy; the result is its path."""
 
@@ -38,4 +38,4 @@ def predominant(sums):
 if __name__ == "__main__":
     from flowyd import start_workflow_worker
 
-    start_workflow_worker("flowydtutorial", "image_workflows")
+    start_workflow_worker("flowydtutorial", "image_processing")

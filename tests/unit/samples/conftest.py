@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sample_server import WebServer, running_web_server
+
+from tests.unit.samples.sample_server import WebServer, running_web_server
 
 ROOT = Path(__file__).parents[3]
 

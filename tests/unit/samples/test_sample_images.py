@@ -7,9 +7,18 @@ from types import ModuleType
 
 import pytest
 from PIL import Image
-from sample_pictures import REDDISH, animated, encoded, palette_with_hole, plain, rotated_by_exif, truncated
-from sample_run import fresh, run
-from sample_server import WebServer
+
+from tests.unit.samples.sample_pictures import (
+    REDDISH,
+    animated,
+    encoded,
+    palette_with_hole,
+    plain,
+    rotated_by_exif,
+    truncated,
+)
+from tests.unit.samples.sample_run import fresh, run
+from tests.unit.samples.sample_server import WebServer
 
 #: What each picture is, and the average red, green and blue that it has.
 PICTURES = {
@@ -105,7 +114,7 @@ def test_summing_stops_when_nobody_waits(images: ModuleType, web: WebServer) -> 
     kept = run(images.PredominantColor, url, heartbeats=[True, False])
 
     assert kept.heartbeats == 2
-    assert kept.result is None
+    assert kept.canceled
 
 
 def test_a_download_stops_when_nobody_waits(
@@ -117,7 +126,7 @@ def test_a_download_stops_when_nobody_waits(
     kept = run(images.PredominantColor, url, heartbeats=[True, False])
 
     assert kept.heartbeats == 2
-    assert kept.result is None
+    assert kept.canceled
 
 
 def test_truncated_pictures_are_refused(images: ModuleType, web: WebServer) -> None:

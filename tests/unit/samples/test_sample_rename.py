@@ -8,7 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sample_run import run
+
+from tests.unit.samples.sample_run import run
 
 
 @pytest.fixture
