@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowyd.config.records import DEFAULT_FILE
-from flowyd.errors import ConfigError, FlowydError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-logger = logging.getLogger(__name__)
-
-_REFUSED = 1
-_BAD_CONFIGURATION = 78
 
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,19 +24,16 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Runs the daemon; 0 after an orderly end, 1 if it was refused, 78 if the configuration is wrong."""
+    """Runs the daemon; 0 after an orderly end.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        FlowydError: another daemon runs there, or a socket or directory cannot be had.
+    """
     from flowyd.config.load import load
     from flowyd.log import set_up_logging
     from flowyd.supervisor.main import run_daemon
 
-    try:
-        config = load(Path(namespace.config or DEFAULT_FILE))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return _BAD_CONFIGURATION
+    config = load(Path(namespace.config or DEFAULT_FILE))
     set_up_logging(config.flowyd.log_level)
-    try:
-        return run_daemon(config)
-    except FlowydError as error:
-        logger.error("%s", error, extra={"action": "start"})
-        return _REFUSED
+    return run_daemon(config)

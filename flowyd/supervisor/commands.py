@@ -70,7 +70,7 @@ class Commands:
         if request.command in self._changing:
             if peer.role is not Role.OPERATOR:
                 return ControlAnswer(
-                    error=f"uid {peer.uid} may not {request.command}: operators are root and the daemon's group"
+                    error=f"uid {peer.uid} may not {request.command}; root and the daemon's group may"
                 )
             logger.info(
                 "uid %d (pid %d) asks: %s %s",

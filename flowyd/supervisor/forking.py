@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import faulthandler
 import gc
+import logging
 import os
 import signal
 import sys
@@ -107,6 +108,10 @@ def _die_with(parent: int) -> None:
 
 def _wire(writers: list[int], keep: Collection[int]) -> None:
     """stdin, stdout and stderr in their places; all else closed, save `keep` and the reports."""
+    for handler in list(logging.getLogger().handlers):
+        # The parent's way to the log; the child's own code sets up another one, on stderr.
+        logging.getLogger().removeHandler(handler)
+        handler.close()
     stdout, stderr, reports = writers
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

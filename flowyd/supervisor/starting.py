@@ -12,7 +12,7 @@ import setproctitle
 
 from flowyd.config.records import Config, Pool, PoolKind
 from flowyd.control.reports import TaskInHand, WorkerState
-from flowyd.worker.logs import log_to_supervisor
+from flowyd.log import LogStyle, set_up_logging
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.spec import Errand, ServiceSpec, WorkerSpec
 
@@ -78,12 +78,13 @@ def engine_main(config: Config, sockets: Sequence[socket.socket]) -> ChildMain:
         from flowyd.engine.main import EngineSettings, run_engine
 
         setproctitle.setproctitle("flowyd: engine")
-        log_to_supervisor(config.flowyd.log_level)
+        set_up_logging(config.flowyd.log_level, style=LogStyle.PREFIXED)
         reporter = Reporter(reports_fd)
         reporter.report(WorkerState.LOADING, until=None)
         settings = EngineSettings(
             database=config.database,
             durability=config.engine.durability,
+            keys_file=config.engine.keys_file,
         )
         return run_engine(settings, sockets, lambda: reporter.report(WorkerState.POLLING, until=None))
 

@@ -1,0 +1,204 @@
+"""The activity worker: one task after the other is polled for, run and answered, all in one thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import setproctitle
+
+from flowyd.control.reports import TaskInHand
+from flowyd.errors import UnreachableError
+from flowyd.sdk.activity import Activity
+from flowyd.sdk.registry import ActivityRegistration
+from flowyd.swf.client import Answer, PollingClient
+from flowyd.swf.faults import SwfFault, UnknownResourceFault
+from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
+from flowyd.worker.calling import call_through
+from flowyd.worker.polling import Poll, Poller
+from flowyd.worker.reporting import Reporter
+from flowyd.worker.stopping import StopSignal
+
+logger = logging.getLogger(__name__)
+
+#: How long an answer waits for a service that is away; a result is worth a long wait.
+ANSWER_WITHIN_S = 300.0
+#: A heartbeat is worth a short one: the next is on its way.
+HEARTBEAT_WITHIN_S = 5.0
+#: Heartbeats more often than this are not reported to the supervisor.
+HEARTBEAT_REPORTS_S = 1.0
+#: Added to a task's usual limit before the worker counts as late: the service times it out first.
+LATE_S = 5.0
+
+
+class TaskAnswers:
+    """The `ActivityScheduler` over a client: what an activity answers goes to the service at once."""
+
+    def __init__(self, client: PollingClient, reporter: Reporter) -> None:
+        self._client = client
+        self._reporter = reporter
+        self._reported_at = 0.0
+        #: How the last task was answered: "", "completed", "failed" or "canceled".
+        self.answered = ""
+
+    def heartbeat(self, token: str, details: str | None) -> bool:
+        """False: the task is closed, or its cancellation was requested. A service that is away is neither."""
+        request = {"taskToken": token} if details is None else {"taskToken": token, "details": details}
+        try:
+            answer = call_through(
+                self._client, "RecordActivityTaskHeartbeat", request, within_s=HEARTBEAT_WITHIN_S
+            )
+        except UnknownResourceFault:
+            return False
+        except (SwfFault, UnreachableError) as error:
+            logger.warning("a heartbeat was not taken: %s", error, extra={"action": "heartbeat"})
+            return True
+        now = time.monotonic()
+        if now - self._reported_at >= HEARTBEAT_REPORTS_S:
+            self._reported_at = now
+            self._reporter.heartbeat()
+        return not answer["cancelRequested"]
+
+    def complete(self, token: str, result_text: str) -> None:
+        """The task is done; a result that the service will not take fails it."""
+        request = {"taskToken": token, "result": result_text}
+        refusal = self._answer("RespondActivityTaskCompleted", request, "completed")
+        if refusal is not None:
+            self.fail(token, f"the result was refused: {refusal}", None)
+
+    def fail(self, token: str, reason: str, details: str | None) -> None:
+        """The task failed."""
+        request = {"taskToken": token, "reason": reason[:REASON_CHARACTERS]}
+        if details:
+            request["details"] = details[:DATA_CHARACTERS]
+        self._answer("RespondActivityTaskFailed", request, "failed")
+
+    def cancel(self, token: str, details: str | None) -> None:
+        """The task was canceled on request."""
+        request = {"taskToken": token}
+        if details:
+            request["details"] = details[:DATA_CHARACTERS]
+        self._answer("RespondActivityTaskCanceled", request, "canceled")
+
+    def _answer(self, action: str, request: Mapping[str, str], what: str) -> SwfFault | None:
+        """Sends an answer; the fault if it was found wrong. A task closed meanwhile is only logged."""
+        self.answered = what
+        try:
+            call_through(self._client, action, request, within_s=ANSWER_WITHIN_S)
+        except UnknownResourceFault as fault:
+            logger.warning(
+                "the task was closed before it was %s: %s", what, fault, extra={"action": "answer"}
+            )
+        except SwfFault as fault:
+            logger.error("%s was refused: %s", action, fault, extra={"action": "answer"})
+            return fault
+        except UnreachableError as error:
+            logger.error("the task's answer is lost: %s", error, extra={"action": "answer"})
+        return None
+
+
+class ActivityWorker:
+    """Serves the registered activity types on one task list until told to stop."""
+
+    def __init__(
+        self,
+        client: PollingClient,
+        registrations: Mapping[tuple[str, str], ActivityRegistration],
+        *,
+        domain: str,
+        task_list: str,
+        identity: str,
+        title: str,
+        why_not: Mapping[str, str],
+        reporter: Reporter,
+        stop: StopSignal,
+    ) -> None:
+        """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
+        request = {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
+        poll = Poll(action="PollForActivityTask", request=request)
+        self._poller = Poller(client, [poll], stop=stop, reporter=reporter)
+        self._answers = TaskAnswers(client, reporter)
+        self._registrations = registrations
+        self._task_list = task_list
+        self._title = title
+        self._why_not = why_not
+        self._reporter = reporter
+
+    def run(self, *, most_tasks: int | None = None) -> None:
+        """Runs tasks until a stop is requested, or so many were run."""
+        while most_tasks is None or self._reporter.tasks_done < most_tasks:
+            setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
+            found = self._poller.next_task()
+            if found is None:
+                return
+            self._run_task(found[1])
+
+    def _run_task(self, answer: Answer) -> None:
+        task = task_in_hand(answer)
+        registration = self._registrations.get((task.type_name, task.type_version))
+        usual = registration.start_to_close if registration else None
+        self._reporter.running(task, limit_s=None if usual is None else usual + LATE_S)
+        self._answers.answered = ""
+        setproctitle.setproctitle(f"{self._title}: {task.type_name} {task.activity_id} of {task.workflow_id}")
+        if registration is None:
+            self._refuse(task)
+        else:
+            self._perform(registration, task, answer.get("input"))
+        self._reporter.finished(failed=self._answers.answered == "failed")
+
+    def _perform(self, registration: ActivityRegistration, task: TaskInHand, text: str | None) -> None:
+        token = task.task_token
+        try:
+            activity = registration.factory(input=text, scheduler=self._answers, token=token)
+            if type(activity).is_async():
+                _run_async(activity)
+            else:
+                activity()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # What passes the activity's own answer: SystemExit, and bugs outside of `run`.
+            logger.exception("%s of %s broke", task.type_name, task.workflow_id, extra=_tags(task))
+            if not self._answers.answered:
+                self._answers.fail(token, f"{type(error).__name__}: {error}", None)
+
+    def _refuse(self, task: TaskInHand) -> None:
+        """No module serves the type: the execution learns it at once instead of by a timeout."""
+        name = f"{task.type_name} {task.type_version}"
+        reason = f"no activity {name} is served on task list {self._task_list}"
+        details = "\n\n".join(f"{path}: {why}" for path, why in self._why_not.items())
+        logger.error("%s; %s of %s fails", reason, task.activity_id, task.workflow_id, extra=_tags(task))
+        self._answers.fail(task.task_token, reason, details or None)
+
+
+def _run_async(activity: Activity) -> None:
+    import asyncio  # 60 ms, only for activities that need it
+
+    asyncio.run(activity.run_async())
+
+
+def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
+    """The polled activity task as it is reported."""
+    execution, kind = answer["workflowExecution"], answer["activityType"]
+    return TaskInHand(
+        kind="activity",
+        task_token=answer["taskToken"],
+        type_name=kind["name"],
+        type_version=kind["version"],
+        workflow_id=execution["workflowId"],
+        run_id=execution["runId"],
+        activity_id=answer["activityId"],
+        started_event_id=answer["startedEventId"],
+    )
+
+
+def _tags(task: TaskInHand) -> dict[str, str]:
+    return {
+        "action": "activity",
+        "activity": task.type_name,
+        "activity_id": task.activity_id,
+        "workflow_id": task.workflow_id,
+        "run_id": task.run_id,
+    }

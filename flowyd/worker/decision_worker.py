@@ -1,0 +1,212 @@
+"""The decision worker: polls for decision tasks, brings the history up to date, decides, and responds.
+
+Sticky (SWF API Reference, RespondDecisionTaskCompleted): each answer asks that the run's next decision task
+comes to this worker's own task list, where it knows the history and asks only for what is new. If it does
+not fetch it in time the service offers it on the pool's list again. Both lists are polled together.
+
+What cannot be decided is not answered: the task times out and comes again, to fixed code.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import setproctitle
+
+from flowyd.control.reports import TaskInHand
+from flowyd.decider import Broken, Completed, Failed, Restarted, Suspended, decide
+from flowyd.decider.index import HistoryIndex
+from flowyd.decider.outcomes import Canceled
+from flowyd.errors import FlowydError
+from flowyd.sdk.registry import WorkflowRegistration
+from flowyd.swf.client import Answer, PollingClient
+from flowyd.swf.faults import UnknownResourceFault
+from flowyd.swf.limits import DATA_CHARACTERS
+from flowyd.worker.calling import call_through
+from flowyd.worker.histories import Histories
+from flowyd.worker.polling import Poll, Poller
+from flowyd.worker.reporting import Reporter
+from flowyd.worker.stopping import StopSignal
+
+logger = logging.getLogger(__name__)
+
+#: How long a decision task may wait on the worker's own list before all may have it, seconds.
+STICKY_S = 5
+#: How long an answer waits for a service that is away; the task times out not much later.
+ANSWER_WITHIN_S = 60.0
+#: Added to a decision's usual limit before the worker counts as late.
+LATE_S = 5.0
+
+_CLOSED = (Completed, Failed, Canceled, Restarted)
+
+
+class DecisionWorker:
+    """Serves the registered workflow types on one task list until told to stop."""
+
+    def __init__(
+        self,
+        client: PollingClient,
+        registrations: Mapping[tuple[str, str], WorkflowRegistration],
+        *,
+        domain: str,
+        task_list: str,
+        sticky_list: str | None,
+        identity: str,
+        title: str,
+        reporter: Reporter,
+        stop: StopSignal,
+    ) -> None:
+        """`sticky_list`: this worker's own task list; None: it decides from full histories only."""
+        shared = Poll(action="PollForDecisionTask", request=_poll_request(domain, task_list, identity))
+        polls = [shared]
+        if sticky_list is not None and hasattr(client, "begin_poll"):
+            own = {**_poll_request(domain, sticky_list, identity), "startAtPreviousStartedEvent": True}
+            polls.append(Poll(action="PollForDecisionTask", request=own))
+        else:
+            sticky_list = None
+        self._poller = Poller(client, polls, stop=stop, reporter=reporter)
+        self._histories = Histories(client, domain=domain)
+        self._client = client
+        self._registrations = registrations
+        self._task_list = task_list
+        self._sticky_list = sticky_list
+        self._title = title
+        self._reporter = reporter
+        self._stop = stop
+
+    def run(self, *, orphans: Iterable[TaskInHand] = (), most_tasks: int | None = None) -> None:
+        """Decides until a stop is requested, or so many tasks were decided; first those of dead workers."""
+        for task in orphans:
+            self._attempt(task, None)
+        while most_tasks is None or self._reporter.tasks_done < most_tasks:
+            setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
+            found = self._poller.next_task()
+            if found is None:
+                return
+            poll, answer = found
+            self._attempt(task_in_hand(answer), (poll, answer))
+
+    def _attempt(self, task: TaskInHand, polled: tuple[Poll, Answer] | None) -> None:
+        """Decides one task; nothing that goes wrong with it ends the worker."""
+        registration = self._registrations.get((task.type_name, task.type_version))
+        usual = registration.decision_duration if registration else None
+        self._reporter.running(task, limit_s=None if usual is None else usual + LATE_S)
+        setproctitle.setproctitle(f"{self._title}: deciding {task.type_name} {task.workflow_id}")
+        answered = False
+        try:
+            if registration is None:
+                logger.error(
+                    "no workflow %s %s is served on %s; its decision task is left to time out: %s",
+                    task.type_name,
+                    task.type_version,
+                    self._task_list,
+                    task.workflow_id,
+                    extra=_tags(task),
+                )
+            else:
+                answered = self._decide(registration, task, polled)
+        except FlowydError as error:
+            logger.error(
+                "%s of %s is left to time out: %s", task.type_name, task.workflow_id, error, extra=_tags(task)
+            )
+        except Exception:
+            logger.exception("deciding %s of %s broke", task.type_name, task.workflow_id, extra=_tags(task))
+        if not answered:
+            self._histories.drop(task.run_id)
+        self._reporter.finished(failed=not answered)
+
+    def _decide(
+        self, registration: WorkflowRegistration, task: TaskInHand, polled: tuple[Poll, Answer] | None
+    ) -> bool:
+        """Whether the decision task was answered."""
+        if polled is None:
+            execution = {"workflowId": task.workflow_id, "runId": task.run_id}
+            index = self._histories.read(execution, until=task.started_event_id)
+        else:
+            poll, answer = polled
+            index = self._histories.index_for(answer, (poll.action, poll.request))
+        outcome = decide(registration, index)
+        for warning in outcome.warnings:
+            logger.warning("%s of %s: %s", task.type_name, task.workflow_id, warning, extra=_tags(task))
+        if isinstance(outcome, Broken):
+            _log_broken(outcome, task)
+            return False
+        return self._respond(outcome, task, index)
+
+    def _respond(
+        self,
+        outcome: Suspended | Completed | Failed | Canceled | Restarted,
+        task: TaskInHand,
+        index: HistoryIndex,
+    ) -> bool:
+        request: dict[str, Any] = {"taskToken": task.task_token, "decisions": outcome.decisions}
+        if outcome.execution_context:
+            request["executionContext"] = outcome.execution_context[:DATA_CHARACTERS]
+        request.update(self._next_list())
+        try:
+            call_through(self._client, "RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
+        except UnknownResourceFault as fault:
+            logger.info("the decision came too late: %s", fault, extra=_tags(task))
+            return False
+        if isinstance(outcome, _CLOSED):
+            self._histories.drop(task.run_id)
+        else:
+            self._histories.keep(index)
+        if isinstance(outcome, Failed):
+            logger.info(
+                "%s %s failed: %s", task.type_name, task.workflow_id, outcome.reason, extra=_tags(task)
+            )
+        return True
+
+    def _next_list(self) -> dict[str, Any]:
+        """Where the run's next decision task shall come: here, or to everybody once this worker stops."""
+        if self._sticky_list is None:
+            return {}
+        if self._stop.requested:
+            return {"taskList": {"name": self._task_list}}
+        return {
+            "taskList": {"name": self._sticky_list},
+            "taskListScheduleToStartTimeout": str(STICKY_S),
+        }
+
+
+def _poll_request(domain: str, task_list: str, identity: str) -> dict[str, Any]:
+    return {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
+
+
+def _log_broken(outcome: Broken, task: TaskInHand) -> None:
+    sides = ""
+    if outcome.code_asks or outcome.history_holds:
+        sides = f"\n  the code asks for: {outcome.code_asks}\n  the history holds: {outcome.history_holds}"
+    place = f" at {outcome.call} ({outcome.where})" if outcome.call or outcome.where else ""
+    logger.error(
+        "%s of %s cannot go on%s and is left to time out: %s%s%s",
+        task.type_name,
+        task.workflow_id,
+        place,
+        outcome.reason,
+        sides,
+        f"\n{outcome.traceback}" if outcome.traceback else "",
+        extra=_tags(task),
+    )
+
+
+def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
+    """The polled decision task as it is reported."""
+    execution, kind = answer["workflowExecution"], answer["workflowType"]
+    return TaskInHand(
+        kind="decision",
+        task_token=answer["taskToken"],
+        type_name=kind["name"],
+        type_version=kind["version"],
+        workflow_id=execution["workflowId"],
+        run_id=execution["runId"],
+        started_event_id=answer["startedEventId"],
+        previous_started_event_id=answer.get("previousStartedEventId", 0),
+    )
+
+
+def _tags(task: TaskInHand) -> dict[str, str]:
+    return {"action": "decision", "workflow_id": task.workflow_id, "run_id": task.run_id}

@@ -1,0 +1,112 @@
+"""The histories a decision worker keeps between decisions, as indexes, within a bound of memory.
+
+A kept index is only ever extended; whatever does not fit it is dropped and read anew from the service, so
+the cache can be lost or emptied at any time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from flowyd.decider.index import HistoryIndex
+from flowyd.errors import ProtocolError
+from flowyd.swf.client import SwfClient
+from flowyd.swf.limits import PAGE_EVENTS
+from flowyd.worker.calling import call_through
+
+#: What all kept indexes together may take, by their own estimate.
+CACHE_BYTES = 64 * 1024 * 1024
+#: How long a page of history is waited for while the service is away.
+_PAGE_WITHIN_S = 30.0
+
+
+class Histories:
+    """Indexes by run id, the least recently used dropped first."""
+
+    def __init__(self, client: SwfClient, *, domain: str, cache_bytes: int = CACHE_BYTES) -> None:
+        self._client = client
+        self._domain = domain
+        self._cache_bytes = cache_bytes
+        self._kept: OrderedDict[str, HistoryIndex] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+
+    def index_for(self, task: Mapping[str, Any], poll: tuple[str, Mapping[str, Any]]) -> HistoryIndex:
+        """The index up to the polled decision task's start.
+
+        Args:
+            task: the poll's answer, with the first page of events.
+            poll: action and request that gave it, to ask for further pages.
+
+        Raises:
+            SwfFault, UnreachableError: a page could not be read.
+            ProtocolError: the service's history has gaps.
+        """
+        execution = task["workflowExecution"]
+        index = self._kept.pop(execution["runId"], None) or self._new(execution)
+        try:
+            self._extend_with_pages(index, task, poll)
+            if index.length == task["startedEventId"]:
+                return index
+        except ProtocolError:
+            # Events are missing before the first one given: they were left out because somebody knew them.
+            pass
+        return self.read(execution, until=task["startedEventId"])
+
+    def read(self, execution: Mapping[str, str], *, until: int) -> HistoryIndex:
+        """The index of the full history from the service, cut after the event `until`.
+
+        Raises:
+            SwfFault, UnreachableError: a page could not be read.
+            ProtocolError: the service's history has gaps.
+        """
+        index = self._new(execution)
+        request: dict[str, Any] = {
+            "domain": self._domain,
+            "execution": dict(execution),
+            "maximumPageSize": PAGE_EVENTS,
+        }
+        while index.length < until:
+            page = call_through(self._client, "GetWorkflowExecutionHistory", request, within_s=_PAGE_WITHIN_S)
+            index.extend(event for event in page["events"] if event["eventId"] <= until)
+            if not page.get("nextPageToken"):
+                break
+            request["nextPageToken"] = page["nextPageToken"]
+        if index.length != until:
+            raise ProtocolError(
+                f"the history of {execution['workflowId']} ends at event {index.length}, before {until}"
+            )
+        return index
+
+    def keep(self, index: HistoryIndex) -> None:
+        """Keeps the index for the run's next decision."""
+        run_id = index.run_id
+        self._kept[run_id] = index
+        self._kept.move_to_end(run_id)
+        self._sizes[run_id] = index.size_bytes
+        while sum(self._sizes.values()) > self._cache_bytes and len(self._kept) > 1:
+            dropped, _ = self._kept.popitem(last=False)
+            del self._sizes[dropped]
+
+    def drop(self, run_id: str) -> None:
+        """Forgets a run, such as one that was closed."""
+        self._kept.pop(run_id, None)
+        self._sizes.pop(run_id, None)
+
+    def _new(self, execution: Mapping[str, str]) -> HistoryIndex:
+        return HistoryIndex(workflow_id=execution["workflowId"], run_id=execution["runId"])
+
+    def _extend_with_pages(
+        self, index: HistoryIndex, task: Mapping[str, Any], poll: tuple[str, Mapping[str, Any]]
+    ) -> None:
+        action, request = poll
+        page = task
+        while True:
+            index.extend(page["events"])
+            token = page.get("nextPageToken")
+            if not token:
+                return
+            page = call_through(
+                self._client, action, {**request, "nextPageToken": token}, within_s=_PAGE_WITHIN_S
+            )

@@ -1,0 +1,171 @@
+"""A worker process from its fork to its exit: load, register, serve, stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import setproctitle
+
+from flowyd.config.records import PoolKind
+from flowyd.control.reports import WorkerState
+from flowyd.errors import FlowydError
+from flowyd.log import LogStyle, set_up_logging
+from flowyd.sdk.registry import (
+    ActivityRegistration,
+    WorkflowRegistration,
+    activities_in,
+    workflows_in,
+)
+from flowyd.swf.client import PollingClient
+from flowyd.swf.limits import NAME_CHARACTERS
+from flowyd.worker.loading import Loaded, load_modules
+from flowyd.worker.registration import register_activity, register_domain, register_workflow
+from flowyd.worker.reporting import Reporter
+from flowyd.worker.service import client_of, identity
+from flowyd.worker.spec import WorkerSpec
+from flowyd.worker.stopping import StopSignal
+
+logger = logging.getLogger(__name__)
+
+#: Importing modules and registering their types; a worker that takes longer is hung.
+LOADING_S = 120.0
+
+_AnyRegistration = TypeVar("_AnyRegistration", ActivityRegistration, WorkflowRegistration)
+
+_DONE = 0
+_FAILED = 1
+
+
+def run_worker(spec: WorkerSpec, *, reports_fd: int) -> int:
+    """Serves the pool's task list until told to stop; the exit code.
+
+    It runs in a forked child of the supervisor, in a process group of its own.
+    """
+    set_up_logging(spec.log_level, style=LogStyle.PREFIXED)
+    os.environ.update(spec.environment)
+    stop = StopSignal()
+    stop.install(limit_s=spec.stop_timeout_s)
+    reporter = Reporter(reports_fd)
+    reporter.report(WorkerState.LOADING, until=time.monotonic() + LOADING_S)
+    title = f"flowyd: {spec.pool} {spec.kind.value} worker"
+    setproctitle.setproctitle(f"{title}: loading")
+    client = client_of(spec.service)
+    loaded = load_modules(spec.directories)
+    try:
+        _serve(spec, client, loaded, title=title, reporter=reporter, stop=stop)
+    except FlowydError as error:
+        if stop.requested:
+            return _DONE
+        logger.error("%s", error, extra={"action": "worker", "pool": spec.pool})
+        return _FAILED
+    reporter.report(WorkerState.STOPPING, until=None)
+    client.close()
+    if stop.orphaned:
+        # Nobody else reaps what this worker's tasks have left behind.
+        os.killpg(0, 9)
+    return _DONE
+
+
+def _serve(
+    spec: WorkerSpec,
+    client: PollingClient,
+    loaded: Loaded,
+    *,
+    title: str,
+    reporter: Reporter,
+    stop: StopSignal,
+) -> None:
+    service = spec.service
+    register_domain(client, service.domain, retention_days=service.retention_days, wait=stop.wait)
+    activities: dict[tuple[str, str], ActivityRegistration] = {}
+    workflows: dict[tuple[str, str], WorkflowRegistration] = {}
+    broken = dict(loaded.broken)
+    if spec.kind is PoolKind.ACTIVITY:
+        found = [
+            (path, r) for path, modules in loaded.modules.items() for m in modules for r in activities_in(m)
+        ]
+        activities = _served(
+            found, broken, lambda r: register_activity(client, service.domain, r, wait=stop.wait)
+        )
+    else:
+        flows = [
+            (path, r) for path, modules in loaded.modules.items() for m in modules for r in workflows_in(m)
+        ]
+        workflows = _served(
+            flows, broken, lambda r: register_workflow(client, service.domain, r, wait=stop.wait)
+        )
+    for path, why in broken.items():
+        logger.error("%s is not served: %s", path, why, extra={"action": "loading", "pool": spec.pool})
+    served = tuple(sorted(" ".join(key) for key in (*activities, *workflows)))
+    state = WorkerState.LOADING if served else WorkerState.IDLE
+    until = time.monotonic() + LOADING_S if served else None
+    reporter.report(state, until=until, broken_modules=broken, served_types=served)
+    if not served:
+        logger.warning("nothing to serve in pool %s; it polls for nothing", spec.pool)
+        setproctitle.setproctitle(f"{title}: nothing to serve")
+        while not stop.requested:
+            stop.wait(3600.0)
+    elif activities:
+        from flowyd.worker.activity_worker import ActivityWorker
+
+        ActivityWorker(
+            client,
+            activities,
+            domain=service.domain,
+            task_list=spec.task_list,
+            identity=identity(spec.pool),
+            title=title,
+            why_not=broken,
+            reporter=reporter,
+            stop=stop,
+        ).run()
+    else:
+        from flowyd.worker.decision_worker import DecisionWorker
+
+        DecisionWorker(
+            client,
+            workflows,
+            domain=service.domain,
+            task_list=spec.task_list,
+            sticky_list=sticky_list(spec.pool, spec.slot),
+            identity=identity(spec.pool),
+            title=title,
+            reporter=reporter,
+            stop=stop,
+        ).run(orphans=spec.orphans)
+
+
+def sticky_list(pool: str, slot: int) -> str:
+    """The task list of a slot's own: the same after a restart, so that what waits there is found again."""
+    host = socket.gethostname()
+    name = re.sub(r"[:/|\x00-\x1f\x7f-\x9f]", "-", f"flowyd.{host}.{pool}.{slot}")
+    return name[-NAME_CHARACTERS:]
+
+
+def _served(
+    found: Iterable[tuple[str, _AnyRegistration]],
+    broken: dict[str, str],
+    register: Callable[[_AnyRegistration], str | None],
+) -> dict[tuple[str, str], _AnyRegistration]:
+    """The types to serve; what speaks against one goes to `broken` under its module's path."""
+    served: dict[tuple[str, str], _AnyRegistration] = {}
+    homes: dict[tuple[str, str], str] = {}
+    for path, registration in found:
+        key = (registration.name, registration.version)
+        if key in homes and served[key].factory is not registration.factory:
+            why: str | None = f"{' '.join(key)} is defined in {homes[key]} already"
+        elif key in homes:
+            why = None
+        else:
+            why = register(registration)
+        if why is None:
+            served[key], homes[key] = registration, path
+        else:
+            broken[path] = f"{broken[path]}\n{why}" if path in broken else why
+    return served

@@ -1,0 +1,132 @@
+"""Waiting for the next task on one task list or several, without ever losing one that was handed out.
+
+A stop takes outstanding polls back; a task that was handed out just before still comes out of `next_task`.
+With a client that can wait on several polls at once, all lists are polled together; else only the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flowyd.control.reports import WorkerState
+from flowyd.errors import FlowydError
+from flowyd.swf.client import Answer, PollingClient, Readable, Request
+from flowyd.swf.limits import POLL_READ_TIMEOUT_S
+from flowyd.worker.calling import Pauses
+from flowyd.worker.reporting import Reporter
+from flowyd.worker.stopping import StopSignal
+
+logger = logging.getLogger(__name__)
+
+#: A task that comes within this is not worth a report that the worker was polling before it, seconds.
+_AT_ONCE_S = 0.002
+#: Longer than any poll: past it the worker counts as hung.
+_POLLING_LIMIT_S = POLL_READ_TIMEOUT_S + 45.0
+
+
+class Pending(Readable, Protocol):
+    """A poll under way; readable when `finish` will not wait."""
+
+    def finish(self) -> Answer | None: ...
+
+    def withdraw(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What to ask for, again and again."""
+
+    action: str
+    request: Mapping[str, Any]
+
+
+class Poller:
+    """Hands out one task after the other."""
+
+    def __init__(
+        self, client: PollingClient, polls: Sequence[Poll], *, stop: StopSignal, reporter: Reporter
+    ) -> None:
+        self._client = client
+        self._polls = polls
+        self._stop = stop
+        self._reporter = reporter
+        self._begin: Callable[[str, Request], Pending] | None = getattr(client, "begin_poll", None)
+        self._pending: dict[int, Pending] = {}
+        self._pauses = Pauses()
+
+    def next_task(self) -> tuple[Poll, Answer] | None:
+        """The next task and the poll that gave it; None when the worker must stop and nothing is left.
+
+        Waits as long as it takes; a service that is away is waited for.
+        """
+        while True:
+            try:
+                found = self._next()
+            except FlowydError as error:
+                if self._stop.requested:
+                    return None
+                pause = self._pauses.next_s()
+                level = logging.DEBUG if pause < 1 else logging.WARNING
+                logger.log(level, "polling again in %.1f s: %s", pause, error, extra={"action": "poll"})
+                self._say_polling()
+                self._stop.wait(pause)
+                continue
+            if found is not None:
+                self._pauses.reset()
+                poll, answer = found
+                if answer.get("taskToken"):
+                    return poll, answer
+            elif self._stop.requested:
+                return None
+
+    def _next(self) -> tuple[Poll, Answer] | None:
+        return self._next_of_one() if self._begin is None else self._next_of_all(self._begin)
+
+    def _next_of_one(self) -> tuple[Poll, Answer] | None:
+        if self._stop.requested:
+            return None
+        poll = self._polls[0]
+        self._say_polling()
+        answer = self._client.poll(poll.action, poll.request, withdraw=self._stop)
+        return None if answer is None else (poll, answer)
+
+    def _next_of_all(self, begin: Callable[[str, Request], Pending]) -> tuple[Poll, Answer] | None:
+        if self._stop.requested:
+            return self._take_back()
+        for number, poll in enumerate(self._polls):
+            if number not in self._pending:
+                self._pending[number] = begin(poll.action, poll.request)
+        waiting: list[Readable] = [self._stop, *self._pending.values()]
+        readable, _, _ = select.select(waiting, [], [], _AT_ONCE_S)
+        if not readable:
+            self._say_polling()
+            readable, _, _ = select.select(waiting, [], [], POLL_READ_TIMEOUT_S)
+        for number, pending in self._pending.items():
+            if pending in readable:
+                return self._finish(number)
+        if self._stop.requested:
+            return self._take_back()
+        # Silence for longer than a poll may last: the connection is of no use any more.
+        return self._take_back()
+
+    def _take_back(self) -> tuple[Poll, Answer] | None:
+        """Withdraws what is outstanding, one poll at a time; a task handed out before comes out."""
+        while self._pending:
+            number, pending = next(iter(self._pending.items()))
+            pending.withdraw()
+            found = self._finish(number)
+            if found is not None and found[1].get("taskToken"):
+                return found
+        return None
+
+    def _finish(self, number: int) -> tuple[Poll, Answer] | None:
+        answer = self._pending.pop(number).finish()
+        return None if answer is None else (self._polls[number], answer)
+
+    def _say_polling(self) -> None:
+        self._reporter.report(WorkerState.POLLING, until=time.monotonic() + _POLLING_LIMIT_S)
