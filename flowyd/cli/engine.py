@@ -61,7 +61,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Serves until stopped: 0; 1 if store or endpoint cannot be had, 2 for wrong options, 78 for wrong keys."""
+    """Serves until stopped: 0; 1 if store or endpoint cannot be had, 2 for options, 78 for keys."""
     if not namespace.listen and namespace.socket is None:
         return _refuse("nothing to serve: give --listen ADDRESS:PORT or --socket PATH", _USAGE)
     if namespace.listen and not (namespace.keys or namespace.any_credentials):

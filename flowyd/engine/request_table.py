@@ -2,7 +2,7 @@
 
 A name that ends with `*` is required. Members stand in the order of the published service model, in which
 violations are listed. A test compares the table with that model; where the table says more or something
-else, `tests/unit/test_engine_edge_model.py` names the difference and its reason.
+else, `tests/unit/engine_edge/test_engine_edge_model.py` names the difference and its reason.
 """
 
 from __future__ import annotations

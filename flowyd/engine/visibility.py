@@ -179,7 +179,8 @@ def _narrowed(
             return (), (), f"execution_by_{ordered}"
         case ["executionFilter"]:
             workflow_id = request["executionFilter"]["workflowId"]
-            return ("e.workflow_id = ?",), (workflow_id,), f"execution_by_id_{ordered}"
+            index = "execution_open_run" if status == "Open" else f"execution_by_id_{ordered}"
+            return ("e.workflow_id = ?",), (workflow_id,), index
         case ["tagFilter"]:
             return ("t.tag = ?",), (request["tagFilter"]["tag"],), f"execution_tag_by_{ordered}"
         case ["closeStatusFilter"]:
