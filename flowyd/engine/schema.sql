@@ -1,5 +1,5 @@
--- The engine's database, version 1. `event` is the truth; what else is here can be rebuilt from it or is
--- the registry of domains and types. All times are epoch seconds (REAL, milliseconds kept).
+-- The engine's database, version 1. `event` is the truth; what else is here can be rebuilt from it, or is
+-- the registry of domains and types, or says so. All times are epoch seconds (REAL, milliseconds kept).
 
 CREATE TABLE domain (
     id             INTEGER PRIMARY KEY,
@@ -33,11 +33,16 @@ CREATE TABLE execution (
     started_at       REAL NOT NULL,
     closed_at        REAL,                  -- NULL while open
     close_status     TEXT,
-    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,   -- 1 only while open
     tag_list         TEXT,                  -- JSON list, NULL if none was given
     parent           TEXT,                  -- JSON {workflowId, runId}, NULL for roots
-    next_deadline_at REAL                   -- cache: earliest deadline of an open execution
+    next_deadline_at REAL                   -- no deadline of an open execution is earlier; NULL once closed
 );
+
+-- At most one open run per workflow id.
+CREATE UNIQUE INDEX execution_open_run ON execution (domain_id, workflow_id) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX execution_run ON execution (run_id);
+CREATE INDEX execution_deadline ON execution (next_deadline_at) WHERE next_deadline_at IS NOT NULL;
 
 CREATE TABLE event (
     execution_id INTEGER NOT NULL,
@@ -46,22 +51,44 @@ CREATE TABLE event (
     PRIMARY KEY (execution_id, event_id)
 ) WITHOUT ROWID;
 
--- Cache: tasks scheduled and not started, in the order in which they are handed out.
+-- Cache: tasks that may be handed out, in the order `position` within one priority.
 CREATE TABLE task (
-    id                 INTEGER PRIMARY KEY,
+    execution_id       INTEGER NOT NULL,
+    scheduled_event_id INTEGER NOT NULL,
     domain_id          INTEGER NOT NULL,
     kind               TEXT NOT NULL,       -- activity | decision
     task_list          TEXT NOT NULL,
     priority           INTEGER NOT NULL,
+    position           INTEGER NOT NULL,
+    PRIMARY KEY (execution_id, scheduled_event_id)
+) WITHOUT ROWID;
+
+CREATE INDEX task_waiting ON task (domain_id, kind, task_list, priority DESC, position);
+
+-- Truth that is no event: the last heartbeat of each started activity task that sent one.
+CREATE TABLE heartbeat (
     execution_id       INTEGER NOT NULL,
-    scheduled_event_id INTEGER NOT NULL
+    scheduled_event_id INTEGER NOT NULL,
+    at                 REAL NOT NULL,
+    details            TEXT,
+    PRIMARY KEY (execution_id, scheduled_event_id)
+) WITHOUT ROWID;
+
+-- Executions past their retention whose events are being deleted in small steps.
+CREATE TABLE pruning (
+    execution_id INTEGER PRIMARY KEY
 );
+
+-- Single values: `secret`, which signs tokens.
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
 
 -- Visibility: one index for each filter and order of the lists, so that a page costs the same at any size.
 CREATE INDEX execution_by_open ON execution (domain_id, started_at) WHERE closed_at IS NULL;
 CREATE INDEX execution_by_start ON execution (domain_id, started_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX execution_by_close ON execution (domain_id, closed_at) WHERE closed_at IS NOT NULL;
-CREATE INDEX execution_by_id_open ON execution (domain_id, workflow_id, started_at) WHERE closed_at IS NULL;
 CREATE INDEX execution_by_id_start ON execution (domain_id, workflow_id, started_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX execution_by_id_close ON execution (domain_id, workflow_id, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX execution_by_status_start ON execution (domain_id, close_status, started_at)

@@ -24,7 +24,6 @@ terminates the execution.
 - `across`    how executions meet: children, parents, signals and cancels from outside
 - `deadlines` every pending timeout, derived from the state, in a total order
 - `expiry`    the event that each kind of deadline adds when it runs out
-- `checks`    what a decision list must fulfil as a whole
 - `settings`  the quotas the rules apply
 
 A decision that cannot be carried out is an event with a cause, never an exception. Faults are raised only

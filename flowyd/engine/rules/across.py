@@ -81,7 +81,7 @@ def parent_learns_of_start(start: StartChild, *, run_id: str) -> Draft:
 
 
 def parent_learns_of_failed_start(start: StartChild, *, cause: str) -> Draft:
-    """StartChildWorkflowExecutionFailed of a start that was initiated (SWF API Reference: both ids are set)."""
+    """StartChildWorkflowExecutionFailed of an initiated start; both ids are set (SWF API Reference)."""
     attributes: Attributes = {
         **given(start.initiated, "control", "decisionTaskCompletedEventId", "workflowId", "workflowType"),
         "cause": cause,

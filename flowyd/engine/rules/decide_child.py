@@ -1,6 +1,7 @@
-"""StartChildWorkflowExecution: what can be refused at once; whether the workflow id is free shows at the start.
+"""StartChildWorkflowExecution: what can be refused at once.
 
-Nothing comes from the parent: values are the decision's or the child type's defaults.
+Whether the workflow id is free shows only at the start (`across`). Nothing comes from the parent: values are
+the decision's or the child type's defaults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SignalExternalWorkflowExecution and RequestCancelExternalWorkflowExecution: initiated here, delivered outside.
+"""SignalExternalWorkflowExecution and RequestCancelExternalWorkflowExecution, as far as the source goes.
 
 Whether the target exists shows when the signal or request is delivered (`across`).
 """

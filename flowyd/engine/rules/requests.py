@@ -63,7 +63,7 @@ def signal(block: Block, request: dict[str, Any]) -> None:
 
 
 def request_cancel(block: Block) -> None:
-    """RequestCancelWorkflowExecution: the decider decides what comes of it; repeated calls repeat the event."""
+    """RequestCancelWorkflowExecution: the decider decides what comes of it; each call adds an event."""
     require_open(block.state)
     attributes: Attributes = {"externalInitiatedEventId": 0}
     block.add(("WorkflowExecutionCancelRequested", attributes))

@@ -1,0 +1,63 @@
+"""The schema's versions: numbered, forward only.
+
+`PRAGMA user_version` is the version of a file. A new file gets schema.sql, which is always the newest one; an
+older file gets the steps between, one transaction each. A newer file is refused: an older engine must not
+write what it does not understand.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+from flowyd.errors import StoreError
+
+#: Marks a file as flowyd's (PRAGMA application_id): "flwd".
+APPLICATION_ID = 0x666C7764
+
+#: What leads from version n (the position, counted from 1) to n + 1. Statements end with ";".
+STEPS: tuple[str, ...] = ()
+
+
+def migrate(connection: sqlite3.Connection, *, database: Path, steps: tuple[str, ...] = STEPS) -> None:
+    """Brings the file to the newest version.
+
+    Raises:
+        StoreError: it is newer than this program, or not a database of flowyd's.
+    """
+    newest = len(steps) + 1
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        _create(connection, database=database, version=newest)
+        return
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise _foreign(database)
+    if version > newest:
+        raise StoreError(
+            f"{database}: written by a newer flowyd (schema {version}, this program knows up to {newest}); "
+            "start the newer program, or restore a backup made before"
+        )
+    for number in range(version, newest):
+        _apply(connection, steps[number - 1], version=number + 1)
+
+
+def _create(connection: sqlite3.Connection, *, database: Path, version: int) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise _foreign(database)
+    schema = files("flowyd.engine").joinpath("schema.sql").read_text()
+    _apply(connection, schema, version=version)
+
+
+def _apply(connection: sqlite3.Connection, script: str, *, version: int) -> None:
+    marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version};"
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{marks}\nCOMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _foreign(database: Path) -> StoreError:
+    return StoreError(f"{database}: a database, but not one of flowyd's; name another file")

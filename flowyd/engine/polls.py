@@ -1,0 +1,92 @@
+"""Polls that wait for a task: first come, first served in each task list, answered empty after a while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowyd.engine.calls import Call
+from flowyd.engine.store import ListKey
+from flowyd.swf.faults import LimitExceededFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """A poll for a task."""
+
+    call: Call
+    key: ListKey
+    #: When it is answered without a task.
+    ends_at: float
+
+
+class WaitingPolls:
+    """All polls that wait; each waits equally long, so the oldest one ends first."""
+
+    def __init__(self, *, most_per_list: int) -> None:
+        self._most_per_list = most_per_list
+        self._polls: OrderedDict[Call, Poll] = OrderedDict()
+        self._by_list: dict[ListKey, OrderedDict[Call, Poll]] = {}
+
+    def add(self, poll: Poll) -> None:
+        """Lets a poll wait.
+
+        Raises:
+            LimitExceededFault: too many wait at this list.
+        """
+        waiting = self._by_list.setdefault(poll.key, OrderedDict())
+        if len(waiting) >= self._most_per_list:
+            raise LimitExceededFault("Limit on maximum concurrent poll requests per task list reached")
+        self._polls[poll.call] = poll
+        waiting[poll.call] = poll
+
+    def remove(self, call: Call) -> Poll | None:
+        """Takes a poll away; None if it does not wait."""
+        poll = self._polls.pop(call, None)
+        if poll is not None:
+            waiting = self._by_list[poll.key]
+            del waiting[call]
+            if not waiting:
+                del self._by_list[poll.key]
+        return poll
+
+    def restore(self, polls: Sequence[Poll]) -> None:
+        """Lets polls wait again that were taken away, before all others and in their old order."""
+        for poll in reversed(polls):
+            self._polls[poll.call] = poll
+            self._polls.move_to_end(poll.call, last=False)
+            waiting = self._by_list.setdefault(poll.key, OrderedDict())
+            waiting[poll.call] = poll
+            waiting.move_to_end(poll.call, last=False)
+
+    def first(self, key: ListKey) -> Poll | None:
+        """The poll that has waited longest at a list."""
+        waiting = self._by_list.get(key)
+        return next(iter(waiting.values())) if waiting else None
+
+    def lists(self) -> list[ListKey]:
+        """Lists at which somebody waits."""
+        return list(self._by_list)
+
+    def count(self, key: ListKey) -> int:
+        """How many wait at a list."""
+        return len(self._by_list.get(key, ()))
+
+    def next_end(self) -> float | None:
+        """When the next poll ends without a task."""
+        return next(iter(self._polls.values())).ends_at if self._polls else None
+
+    def take_ended(self, now: float) -> list[Poll]:
+        """Removes the polls whose time is over, oldest first."""
+        ended = []
+        while self._polls:
+            poll = next(iter(self._polls.values()))
+            if poll.ends_at > now:
+                break
+            self.remove(poll.call)
+            ended.append(poll)
+        return ended
+
+    def __len__(self) -> int:
+        return len(self._polls)

@@ -1,0 +1,352 @@
+"""The service: turns of calls against one database, each one transaction, answered after its commit.
+
+A turn fires the deadlines that are due, carries out the calls in order, carries out what executions asked of
+one another, hands tasks to waiting polls, commits once and only then answers. A turn that wrote nothing does
+not commit. Polls that find no task wait for a later turn.
+
+When a turn fails, nothing of it has happened: the transaction is rolled back and memory is made anew from the
+file. If the store failed (a full disk), calls that change something get InternalFailure, reads are answered
+from what is committed, polls go on waiting, and deadlines pause for a moment. If it was a bug, each call is
+tried in a turn of its own, so that one bad request harms nobody else.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from flowyd.engine import catalog, handing_out, visibility
+from flowyd.engine.agenda import HORIZON_S, Agenda
+from flowyd.engine.calls import Answered, Call
+from flowyd.engine.clock import Clock
+from flowyd.engine.context import Context, Request
+from flowyd.engine.errands import Errands
+from flowyd.engine.executions import Executions
+from flowyd.engine.histories import history
+from flowyd.engine.matching import Matching, Task
+from flowyd.engine.operations import OPERATIONS
+from flowyd.engine.polls import Poll, WaitingPolls
+from flowyd.engine.recording import Recorder
+from flowyd.engine.registry import Registry
+from flowyd.engine.retention import Retention
+from flowyd.engine.rules.deadlines import deadlines, next_deadline
+from flowyd.engine.rules.expiry import expire
+from flowyd.engine.settings import ServiceSettings
+from flowyd.engine.store import ListKey, Store
+from flowyd.engine.tokens import TokenCodec
+from flowyd.swf.actions import READS
+from flowyd.swf.faults import InternalFailure, SwfFault
+
+logger = logging.getLogger(__name__)
+
+#: How long deadlines and retention pause after a turn failed, seconds.
+_PAUSE_S = 1.0
+#: So many executions are looked at for deadlines in one turn; the rest is due in the next.
+_LOOKS_PER_TURN = 200
+#: So many hand-outs are remembered, in case the answer turns out not to have been read.
+_REMEMBERED_HAND_OUTS = 4_096
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Service:
+    """SWF over one database; see `flowyd.engine.opening` for how to get one."""
+
+    def __init__(
+        self,
+        *,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        tokens: TokenCodec,
+        settings: ServiceSettings,
+        on_close: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._tokens = tokens
+        self._settings = settings
+        self._on_close = on_close
+        self._polls = WaitingPolls(most_per_list=settings.quotas.pollers)
+        self._handed_out: OrderedDict[Call, tuple[ListKey, Task]] = OrderedDict()
+        #: Lists to look at in this turn: a poll came, or a task was offered again.
+        self._polled: dict[ListKey, None] = {}
+        #: Polls that got a task in this turn.
+        self._served: list[tuple[Poll, Task]] = []
+        self._paused_until = 0.0
+        self._was_paused = False
+        #: The execution whose deadlines are being looked at, and those whose deadlines hit a bug.
+        self._looking_at: int | None = None
+        self._set_aside: set[int] = set()
+        self._build()
+
+    def _build(self) -> None:
+        """Makes all memory anew from the file."""
+        settings = self._settings
+        store = Store(self._connection)
+        self._executions = Executions(store, hot_bytes=settings.hot_bytes)
+        self._agenda = Agenda()
+        registry = Registry(self._connection)
+        matching = Matching(store)
+        self._recorder = Recorder(
+            store=store,
+            executions=self._executions,
+            matching=matching,
+            agenda=self._agenda,
+            registry=registry,
+            quotas=settings.quotas,
+            run_ids=settings.run_ids,
+        )
+        self._context = Context(
+            store=store,
+            executions=self._executions,
+            matching=matching,
+            recorder=self._recorder,
+            errands=Errands(executions=self._executions, recorder=self._recorder),
+            registry=registry,
+            tokens=self._tokens,
+            quotas=settings.quotas,
+        )
+        self._retention = Retention(store=store, executions=self._executions, now=self._clock.now())
+        self._table: dict[str, Callable[[Request], bytes]] = {
+            name: partial(operation, self._context) for name, operation in OPERATIONS.items()
+        }
+        self._table["GetWorkflowExecutionHistory"] = partial(history, self._context)
+        registered = catalog.actions(self._tokens, settings.catalog) | visibility.actions(self._tokens)
+        for name, action in registered.items():
+            run = self._read_tables if name in READS else self._write_tables
+            self._table[name] = partial(run, action)
+
+    # What the server calls
+
+    def turn(self, calls: Sequence[Call]) -> list[Answered]:
+        """Carries out the calls; what is answered now, calls of earlier turns included."""
+        try:
+            return self._attempt(calls)
+        except sqlite3.Error as error:
+            logger.error(
+                "The store failed, %d requests had no effect: %s", len(calls), error, extra={"action": "turn"}
+            )
+            self._recover()
+            return self._answer_without_store(calls, error)
+        except Exception:
+            logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
+            self._recover()
+            self._set_aside_culprit()
+            return self._one_by_one(calls)
+
+    def next_wake_at(self) -> float | None:
+        """When a turn without calls has something to do, in seconds of the engine's clock."""
+        at = min(self._agenda.refill_at, self._retention.due_at)
+        next_look = self._agenda.next_at()
+        if next_look is not None:
+            at = min(at, next_look)
+        if self._was_paused:
+            at = self._paused_until
+        next_end = self._polls.next_end()
+        return at if next_end is None else min(at, next_end)
+
+    def withdraw(self, call: Call) -> None:
+        """Forgets a waiting poll: its caller is gone."""
+        self._polls.remove(call)
+
+    def offer_again(self, call: Call) -> None:
+        """Puts the task that answered a poll back on offer: the answer was never read.
+
+        The next poll gets it with the same started event. Nothing happens if the task has closed meanwhile.
+        """
+        handed_out = self._handed_out.pop(call, None)
+        if handed_out is not None:
+            key, task = handed_out
+            self._context.matching.offer_again(key, task)
+            self._polled[key] = None
+
+    def close(self) -> None:
+        """Closes the database; waiting polls are not answered."""
+        self._on_close()
+
+    # A turn
+
+    def _attempt(self, calls: Sequence[Call]) -> list[Answered]:
+        clock_now = self._clock.now()
+        self._recorder.now = round(clock_now, 3)
+        self._served.clear()
+        answered = [
+            Answered(call=poll.call, result=handing_out.EMPTY_ANSWERS[poll.call.action])
+            for poll in self._polls.take_ended(clock_now)
+        ]
+        if clock_now >= self._paused_until:
+            self._resume()
+            self._do_what_is_due(clock_now)
+        for call in calls:
+            result = self._carry_out(call)
+            if result is not None:
+                answered.append(Answered(call=call, result=result))
+        answered += self._hand_out_tasks()
+        if self._recorder.closed_some:
+            self._recorder.closed_some = False
+            self._retention.note_close(clock_now)
+        self._context.store.commit()
+        self._executions.settle()
+        self._remember_hand_outs()
+        return answered
+
+    def _carry_out(self, call: Call) -> bytes | SwfFault | None:
+        """The answer, or None if the call waits."""
+        try:
+            if call.action in handing_out.POLL_KINDS:
+                return self._poll(call)
+            result = self._table[call.action](call.request)
+        except SwfFault as fault:
+            return fault
+        self._context.errands.run()
+        return result
+
+    def _poll(self, call: Call) -> bytes | None:
+        request = call.request
+        domain = self._context.domain(request)
+        if call.action == "PollForDecisionTask" and request.get("nextPageToken"):
+            return handing_out.next_decision_page(self._context, request)
+        key = (domain.id, handing_out.POLL_KINDS[call.action], request["taskList"]["name"])
+        ends_at = self._clock.now() + self._settings.poll_s
+        self._polls.add(Poll(call=call, key=key, ends_at=ends_at))
+        self._polled[key] = None
+        return None
+
+    def _hand_out_tasks(self) -> list[Answered]:
+        """Matches tasks and polls where either came in this turn."""
+        context, offered = self._context, self._recorder.offered
+        answered = []
+        while self._polled or offered:
+            lists = {**self._polled, **offered}
+            self._polled.clear()
+            offered.clear()
+            for key in lists:
+                while (poll := self._polls.first(key)) is not None:
+                    task = handing_out.take(context, key)
+                    if task is None:
+                        break
+                    self._polls.remove(poll.call)
+                    self._served.append((poll, task))
+                    call = poll.call
+                    task, body = handing_out.hand_out(context, task, call.action, call.request)
+                    self._served[-1] = (poll, task)
+                    answered.append(Answered(call=call, result=body))
+            # Only a history at its limit has any: it is terminated by the start of its last task.
+            context.errands.run()
+        return answered
+
+    def _remember_hand_outs(self) -> None:
+        for poll, task in self._served:
+            self._handed_out[poll.call] = (poll.key, task)
+        while len(self._handed_out) > _REMEMBERED_HAND_OUTS:
+            self._handed_out.popitem(last=False)
+
+    def _do_what_is_due(self, now: float) -> None:
+        if now >= self._agenda.refill_at:
+            horizon_at = now + HORIZON_S
+            self._agenda.refill(self._context.store.due_until(horizon_at), horizon_at=horizon_at)
+        self._fire_deadlines(now)
+        if now >= self._retention.due_at:
+            self._retention.step(now)
+
+    def _fire_deadlines(self, now: float) -> None:
+        """Fires what has run out, in the order of the times, a limited number of executions per turn."""
+        for _ in range(_LOOKS_PER_TURN):
+            execution_id = self._agenda.take_due(now)
+            if execution_id is None:
+                return
+            if execution_id in self._set_aside:
+                continue
+            self._looking_at = execution_id
+            next_at = self._agenda.next_at()
+            self._look_at(execution_id, now if next_at is None else min(now, next_at))
+            self._looking_at = None
+
+    def _look_at(self, execution_id: int, until: float) -> None:
+        hot = self._executions.get(execution_id)
+        if hot is None or not hot.state.is_open:
+            return
+        for deadline in deadlines(hot.state):
+            if deadline.at > until:
+                break
+            self._recorder.change(hot, partial(expire, deadline=deadline))
+            self._context.errands.run()
+        next_at = next_deadline(hot.state)
+        if next_at is not None:
+            self._recorder.rearm(hot, next_at)
+
+    def _read_tables(self, action: catalog.Action, request: Request) -> bytes:
+        self._context.store.flush()
+        answer = action(self._connection, request, self._recorder.now)
+        return b"" if answer is None else _encode(answer)
+
+    def _write_tables(self, action: catalog.Action, request: Request) -> bytes:
+        self._context.store.begin()
+        answer = action(self._connection, request, self._recorder.now)
+        self._context.registry.changed()
+        self._retention.due_at = self._clock.now()
+        return b"" if answer is None else _encode(answer)
+
+    # When a turn fails
+
+    def _recover(self) -> None:
+        """Takes back the turn and pauses what nobody asked for."""
+        self._context.store.rollback()
+        self._polled.clear()
+        self._paused_until = self._clock.now() + _PAUSE_S
+        self._was_paused = True
+        self._build()
+
+    def _resume(self) -> None:
+        if self._was_paused:
+            self._was_paused = False
+            self._polled.update(dict.fromkeys(self._polls.lists()))
+
+    def _set_aside_culprit(self) -> None:
+        if self._looking_at is not None:
+            logger.error(
+                "Deadlines of execution %d are set aside until the next start",
+                self._looking_at,
+                extra={"action": "deadline"},
+            )
+            self._set_aside.add(self._looking_at)
+            self._looking_at = None
+
+    def _answer_without_store(self, calls: Sequence[Call], error: sqlite3.Error) -> list[Answered]:
+        """Reads from what is committed; faults for the rest; polls of earlier turns wait again."""
+        fault = InternalFailure(f"The engine cannot write its database: {error}. The request had no effect")
+        refused = set(calls)
+        self._polls.restore([poll for poll, _ in self._served if poll.call not in refused])
+        self._served.clear()
+        answered = []
+        for call in calls:
+            if call.action in READS:
+                answered.append(Answered(call=call, result=self._read_again(call, fault)))
+            else:
+                self._polls.remove(call)
+                answered.append(Answered(call=call, result=fault))
+        return answered
+
+    def _read_again(self, call: Call, fault: SwfFault) -> bytes | SwfFault:
+        self._recorder.now = round(self._clock.now(), 3)
+        try:
+            return self._carry_out(call) or b""
+        except sqlite3.Error:
+            return fault
+
+    def _one_by_one(self, calls: Sequence[Call]) -> list[Answered]:
+        """Each call in its own turn, so that only the one that fails is refused."""
+        for call in calls:
+            self._polls.remove(call)
+        refused = set(calls)
+        self._polls.restore([poll for poll, _ in self._served if poll.call not in refused])
+        self._served.clear()
+        if len(calls) <= 1:
+            fault = InternalFailure("The engine failed to carry out the request, which had no effect")
+            return [Answered(call=call, result=fault) for call in calls]
+        return [answered for call in calls for answered in self.turn([call])]

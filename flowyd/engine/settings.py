@@ -1,0 +1,24 @@
+"""What a service is told besides database and clock; the defaults are Amazon SWF's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flowyd.engine.catalog import CatalogLimits
+from flowyd.engine.rules.settings import Quotas
+from flowyd.engine.run_ids import RunIds, random_run_ids
+from flowyd.swf import limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """How much may be stored, waited for and kept in memory."""
+
+    quotas: Quotas = field(default_factory=Quotas)
+    catalog: CatalogLimits = field(default_factory=CatalogLimits)
+    #: How long a poll waits for a task, seconds.
+    poll_s: float = limits.POLL_S
+    #: Estimated bytes of executions kept in memory; the least recently used are folded again when needed.
+    hot_bytes: int = 128 * 1024 * 1024
+    #: Where run ids come from.
+    run_ids: RunIds = random_run_ids
