@@ -235,13 +235,10 @@ class _Connection:
 
     def stands(self) -> bool:
         """Whether the peer has neither closed the connection nor sent what nobody asked for."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        # Not a recv with MSG_DONTWAIT: on a socket with a timeout Python waits for bytes first.
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return not waiting.poll(0)
 
     def send(self, message: bytes) -> None:
         try:
