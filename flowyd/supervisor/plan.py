@@ -296,11 +296,9 @@ def _replace(pool: PoolWanted, children: list[ChildSeen], now: float) -> list[Ac
     actions: list[Action] = []
     for child in others:
         successor = current.get(child.slot)
-        if successor is not None and successor.ready:
-            actions += _stop([child], StopReason.REPLACED, now, pool.stop_timeout_s)
-        elif child.generation > pool.generation:
+        if child.generation > pool.generation:
             actions += _stop([child], StopReason.WITHDRAWN, now, pool.stop_timeout_s)
-        elif pool.rank == 0:
+        elif successor is not None and successor.ready:
             actions += _stop([child], StopReason.REPLACED, now, pool.stop_timeout_s)
     if actions or not others or any(not child.ready for child in current.values()):
         return actions
