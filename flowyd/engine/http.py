@@ -137,7 +137,7 @@ class RequestReader:
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._add_to_head(len(name) + len(value))
+        self._add_to_head(len(name) + len(value) + len(b": \r\n"))
         self._request.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
