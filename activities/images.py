@@ -29,7 +29,7 @@ from typing import IO
 
 import requests
 import urllib3
-from PIL import Image, ImageOps, ImageStat
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 
 from flowyd import Activity, TaskCanceled, activity
 
@@ -201,7 +201,7 @@ def picture(file: IO[bytes], url: str) -> Iterator[Image.Image]:
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(f"{brief(url)} has too many pixels: {error}") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PictureError(f"{brief(url)} is not a picture ({', '.join(FORMATS)})") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         raise PictureError(f"{brief(url)} is a broken picture: {error}") from error
