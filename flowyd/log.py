@@ -68,17 +68,26 @@ class LogStyle(str, Enum):
 def set_up_logging(level: str, *, style: LogStyle | None = None, stream: TextIO | None = None) -> None:
     """Sends all records of `level` (debug, info, warning, error) and above to stderr or the journal.
 
-    `style` None: the journal where our stderr is its stream, lines otherwise. May be called again, also after
-    a fork; the last call counts.
+    `style` None: what FLOWYD_LOG_FORMAT names, else the journal where our stderr is its stream, else
+    lines. May be called again, also after a fork; the last call counts.
     """
     out = stream if stream is not None else sys.stderr
-    chosen = style or (LogStyle.JOURNAL if is_journal_stream(out) else LogStyle.LINES)
+    chosen = style or _style_of_environment() or _style_of_stream(out)
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
     root.addHandler(_handler(chosen, out))
     root.setLevel(level.upper())
+
+
+def _style_of_environment() -> LogStyle | None:
+    named = os.environ.get("FLOWYD_LOG_FORMAT", "")
+    return LogStyle(named) if named in {style.value for style in LogStyle} else None
+
+
+def _style_of_stream(stream: TextIO) -> LogStyle:
+    return LogStyle.JOURNAL if is_journal_stream(stream) else LogStyle.LINES
 
 
 def is_journal_stream(stream: TextIO) -> bool:

@@ -7,6 +7,7 @@ written gives the same. `allowed` finishes the sentence "must be …" for the op
 from __future__ import annotations
 
 import json
+import os.path
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def path(*, longest_bytes: int = 4095) -> Kind:
     def read(value: Any, folder: Path) -> Path:
         if not isinstance(value, str) or not value or "\0" in value:
             raise NotAllowedError
-        found = folder / value
+        found = Path(os.path.normpath(folder / value))
         if len(str(found).encode()) > longest_bytes:
             raise NotAllowedError(
                 f"must be a path of at most {longest_bytes} bytes (the sockets in it have a limit); "

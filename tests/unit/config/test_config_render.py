@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os.path
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ swf_names = st.text(
 ).filter(lambda name: name != "arn")
 paths = st.text(
     st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=20
-).map(lambda name: Path("/") / name)
+).map(lambda name: Path(os.path.normpath(f"/x/{name}")))
 
 
 def seconds(least: float, most: float) -> st.SearchStrategy[float]:

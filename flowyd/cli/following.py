@@ -1,0 +1,152 @@
+"""Following one execution to its end: a live board on a terminal, plain lines elsewhere.
+
+SWF has no call that waits for events, so the tail of the history is asked for again and again: often while
+things happen, less often while nothing does. Only new events are fetched.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from flowyd.cli import answers, exits
+from flowyd.cli.answers import Event, Execution
+from flowyd.cli.output import Page, page_of, print_json, safe
+from flowyd.cli.progress_view import board, moment_line
+from flowyd.cli.reaching import Service
+from flowyd.cli.show_view import payload
+from flowyd.console.view_model import wording
+from flowyd.console.view_model.spans import Span, attributes, spans
+
+#: Pause between two looks while events come, and the longest one: near, and at Amazon, which throttles.
+_PAUSES_S = {False: (0.1, 1.0), True: (1.0, 5.0)}
+#: Events that end an execution, with the word for it.
+ENDINGS = {
+    "WorkflowExecutionCompleted": "completed",
+    "WorkflowExecutionFailed": "failed",
+    "WorkflowExecutionTimedOut": "timed out",
+    "WorkflowExecutionCanceled": "canceled",
+    "WorkflowExecutionTerminated": "terminated",
+    "WorkflowExecutionContinuedAsNew": "continued as new",
+}
+
+
+def follow(reached: Service, execution: Execution, *, as_json: bool) -> int:
+    """Follows until the execution and those that continue it have ended: 0 only if the last completed.
+
+    With `as_json` nothing is shown while it goes on, and one object at the end.
+    """
+    display: _Quiet | _Board | _Lines
+    page = page_of()
+    display = _Quiet() if as_json else _Board(page) if page.live else _Lines()
+    display.begin(execution)
+    while True:
+        try:
+            events = _until_closed(reached, execution, display)
+        except KeyboardInterrupt:
+            print(f"\nit goes on without you; see: flowyd show {execution['workflowId']}", file=sys.stderr)
+            raise
+        last = events[-1]
+        if last["eventType"] != "WorkflowExecutionContinuedAsNew":
+            break
+        execution = {**execution, "runId": attributes(last)["newExecutionRunId"]}
+        display.begin(execution)
+    if as_json:
+        print_json(ending(execution, last))
+    else:
+        print("\n".join(ending_lines(last, events[0])))
+    return exits.DONE if last["eventType"] == "WorkflowExecutionCompleted" else exits.FAILED
+
+
+def ending(execution: Execution, last: Event) -> dict[str, Any]:
+    """How it ended, for machines: ids, status and what the closing event says."""
+    members = {name: value for name, value in attributes(last).items() if not name.endswith("EventId")}
+    return {**execution, "status": ENDINGS[last["eventType"]].replace(" ", "_").upper(), **members}
+
+
+def ending_lines(last: Event, first: Event) -> list[str]:
+    """How it ended, for people."""
+    members = attributes(last)
+    took = wording.duration(float(last["eventTimestamp"]) - float(first["eventTimestamp"]))
+    lines = [f"{ENDINGS[last['eventType']]} after {took}"]
+    for name in ("result", "reason", "cause", "timeoutType", "details"):
+        if members.get(name):
+            text = payload(members[name])
+            lines += [f"{name:<8} {text[0]}", *(f"{'':<8} {line}" for line in text[1:])]
+    return lines
+
+
+def _until_closed(reached: Service, execution: Execution, display: Any) -> list[Event]:
+    shortest_s, longest_s = _PAUSES_S[reached.remote]
+    events, pause_s = answers.history(reached, execution), shortest_s
+    while True:
+        closed = bool(events) and events[-1]["eventType"] in ENDINGS
+        display.show(spans(events))
+        if closed:
+            display.end()
+            return events
+        time.sleep(pause_s)
+        known = len(events)
+        events = answers.history(reached, execution, events)
+        pause_s = shortest_s if len(events) > known else min(pause_s * 1.5, longest_s)
+
+
+class _Quiet:
+    """Shows nothing."""
+
+    def begin(self, execution: Execution) -> None:
+        pass
+
+    def show(self, found: tuple[Span, ...]) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+class _Lines:
+    """A line for each change, for pipes and logs."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def begin(self, execution: Execution) -> None:
+        print(f"workflow id  {safe(execution['workflowId'])}\nrun id       {execution['runId']}", flush=True)
+
+    def show(self, found: tuple[Span, ...]) -> None:
+        now = time.time()
+        for span in found:
+            if span.kind.value in ("decision", "signal", "cancel", "marker"):
+                continue
+            change = f"{span.event_id} {span.started_at} {span.outcome}"
+            if change not in self._said:
+                self._said.add(change)
+                print(moment_line(span, now=now), flush=True)
+
+    def end(self) -> None:
+        pass
+
+
+class _Board:
+    """A board that is written over in place (cursor up and erase, ECMA-48)."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._title = ""
+        self._written = 0
+
+    def begin(self, execution: Execution) -> None:
+        self._title = f"{safe(execution['workflowId'])}  run {execution['runId']}"
+        self._written = 0
+
+    def show(self, found: tuple[Span, ...]) -> None:
+        self._page = page_of()
+        lines = board(found, now=time.time(), page=self._page, title=self._title)
+        up = f"\x1b[{self._written}A" if self._written else ""
+        sys.stdout.write(up + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J")
+        sys.stdout.flush()
+        self._written = len(lines)
+
+    def end(self) -> None:
+        self._written = 0

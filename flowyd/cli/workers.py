@@ -1,0 +1,51 @@
+"""`flowyd workers`: every worker, its state, its task, its last death."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from flowyd.cli import exits
+from flowyd.cli.output import page_of, print_json, print_lines
+from flowyd.cli.reaching import ask_daemon
+from flowyd.cli.tables import table
+from flowyd.console.view_model import workers
+from flowyd.control.status import decode_status
+from flowyd.errors import FlowydError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command to the command line."""
+    parser = subparsers.add_parser(
+        "workers",
+        help="every worker: its state, its task, its last death",
+        description="The engine, each pool and its workers. Their state is what the supervisor sees from "
+        "outside; Beat is the age of the last heartbeat, Report of the last report.",
+    )
+    parser.add_argument("pool", metavar="POOL", nargs="?", help="default: all")
+    parser.set_defaults(run=run)
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Prints the workers."""
+    members = ask_daemon(namespace, "status")
+    status = decode_status({name: value for name, value in members.items() if name != "role"})
+    names = [pool.name for pool in status.pools]
+    if namespace.pool and namespace.pool not in names:
+        raise FlowydError(f"no pool {namespace.pool!r}; there are: {', '.join(names) or 'none'}")
+    if namespace.json:
+        pools = [asdict(pool) for pool in status.pools if namespace.pool in (None, pool.name)]
+        print_json({"engine": members["engine"], "pools": pools})
+        return exits.DONE
+    rows = [
+        row
+        for row in workers.rows(status)
+        if namespace.pool is None or (row.pool is not None and row.pool.name == namespace.pool)
+    ]
+    print_lines(table(workers.columns(now=time.time()), rows, page_of()))
+    return exits.DONE
