@@ -64,6 +64,11 @@ class Child:
             return self.report.task
         return None
 
+    def last_words(self) -> str:
+        """What it wrote to stderr since its task began."""
+        since = self.report.since - self.started_at if self.report else 0.0
+        return self.ring.last_words(since=self.started_wall_at + since)
+
     @property
     def stopping(self) -> bool:
         """It was told to stop."""

@@ -311,11 +311,17 @@ class Crew:
         older = any(
             other.generation < child.generation and not other.stopping for other in self.members(pool.name)
         )
-        new = {path: why for path, why in broken.items() if path not in pool.broken_modules}
+        new = {path: why for path, why in broken.items() if pool.broken_modules.get(path) != why}
+        for path, why in new.items():
+            logger.error(
+                "pool %s does not serve %s: %s",
+                pool.name,
+                path,
+                why,
+                extra={"action": "loading", "pool": pool.name},
+            )
         if older and new and child.generation == pool.generation:
             pool.refused_modules = new
-            for path, why in new.items():
-                logger.error("%s cannot be loaded; the running workers keep the old code\n%s", path, why)
             self._refuse(pool, f"{', '.join(new)} cannot be loaded")
             return
         if child.generation == pool.generation:
@@ -407,7 +413,7 @@ class Crew:
             return
         if task.kind == PoolKind.ACTIVITY.value:
             where = f"{death} (pool {child.pool}, pid {child.pid})"
-            self._errands.mourn(task, where, child.ring.last_words())
+            self._errands.mourn(task, where, child.last_words())
         elif pool is not None and self.ending is Ending.NO and task.task_token not in pool.inherited:
             pool.orphans.append(task)
 
@@ -453,4 +459,4 @@ def _task_tags(child: Child) -> dict[str, str]:
     task = child.task
     if task is None:
         return {}
-    return {"type_name": task.type_name, "workflow_id": task.workflow_id, "run_id": task.run_id}
+    return {"activity": task.type_name, "workflow_id": task.workflow_id, "run_id": task.run_id}

@@ -93,9 +93,9 @@ class Ring:
         """The youngest lines, oldest first."""
         return list(self._lines)[-count:] if count > 0 else []
 
-    def last_words(self, count: int = 20) -> str:
-        """The youngest lines of stderr, for whoever must say why the child died."""
-        stderr = [line.text for line in self._lines if line.stream == "stderr"]
+    def last_words(self, *, since: float, count: int = 20) -> str:
+        """The youngest lines of stderr since then, for whoever must say why the child died."""
+        stderr = [line.text for line in self._lines if line.stream == "stderr" and line.at >= since]
         return "\n".join(stderr[-count:])
 
 

@@ -13,7 +13,7 @@ from flowyd.control.reports import TaskInHand
 from flowyd.errors import UnreachableError
 from flowyd.sdk.activity import Activity
 from flowyd.sdk.registry import ActivityRegistration
-from flowyd.swf.client import Answer, PollingClient
+from flowyd.swf.client import Answer, PollingClient, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
 from flowyd.worker.calling import call_through
@@ -36,7 +36,7 @@ LATE_S = 5.0
 class TaskAnswers:
     """The `ActivityScheduler` over a client: what an activity answers goes to the service at once."""
 
-    def __init__(self, client: PollingClient, reporter: Reporter) -> None:
+    def __init__(self, client: SwfClient, reporter: Reporter) -> None:
         self._client = client
         self._reporter = reporter
         self._reported_at = 0.0

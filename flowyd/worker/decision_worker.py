@@ -16,9 +16,16 @@ from typing import Any
 import setproctitle
 
 from flowyd.control.reports import TaskInHand
-from flowyd.decider import Broken, Completed, Failed, Restarted, Suspended, decide
-from flowyd.decider.index import HistoryIndex
-from flowyd.decider.outcomes import Canceled
+from flowyd.decider import (
+    Broken,
+    Canceled,
+    Completed,
+    Failed,
+    HistoryIndex,
+    Restarted,
+    Suspended,
+    decide,
+)
 from flowyd.errors import FlowydError
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.swf.client import Answer, PollingClient

@@ -6,11 +6,10 @@ the cache can be lost or emptied at any time.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from flowyd.decider.index import HistoryIndex
+from flowyd.decider import HistoryCache, HistoryIndex
 from flowyd.errors import ProtocolError
 from flowyd.swf.client import SwfClient
 from flowyd.swf.limits import PAGE_EVENTS
@@ -23,14 +22,12 @@ _PAGE_WITHIN_S = 30.0
 
 
 class Histories:
-    """Indexes by run id, the least recently used dropped first."""
+    """Indexes by run id, brought up to date."""
 
     def __init__(self, client: SwfClient, *, domain: str, cache_bytes: int = CACHE_BYTES) -> None:
         self._client = client
         self._domain = domain
-        self._cache_bytes = cache_bytes
-        self._kept: OrderedDict[str, HistoryIndex] = OrderedDict()
-        self._sizes: dict[str, int] = {}
+        self._cache = HistoryCache(limit_bytes=cache_bytes)
 
     def index_for(self, task: Mapping[str, Any], poll: tuple[str, Mapping[str, Any]]) -> HistoryIndex:
         """The index up to the polled decision task's start.
@@ -44,7 +41,7 @@ class Histories:
             ProtocolError: the service's history has gaps.
         """
         execution = task["workflowExecution"]
-        index = self._kept.pop(execution["runId"], None) or self._new(execution)
+        index = self._cache.get(execution["runId"]) or self._new(execution)
         try:
             self._extend_with_pages(index, task, poll)
             if index.length == task["startedEventId"]:
@@ -81,18 +78,11 @@ class Histories:
 
     def keep(self, index: HistoryIndex) -> None:
         """Keeps the index for the run's next decision."""
-        run_id = index.run_id
-        self._kept[run_id] = index
-        self._kept.move_to_end(run_id)
-        self._sizes[run_id] = index.size_bytes
-        while sum(self._sizes.values()) > self._cache_bytes and len(self._kept) > 1:
-            dropped, _ = self._kept.popitem(last=False)
-            del self._sizes[dropped]
+        self._cache.put(index)
 
     def drop(self, run_id: str) -> None:
         """Forgets a run, such as one that was closed."""
-        self._kept.pop(run_id, None)
-        self._sizes.pop(run_id, None)
+        self._cache.drop(run_id)
 
     def _new(self, execution: Mapping[str, str]) -> HistoryIndex:
         return HistoryIndex(workflow_id=execution["workflowId"], run_id=execution["runId"])

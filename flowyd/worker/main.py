@@ -7,8 +7,6 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import setproctitle
 
@@ -25,7 +23,7 @@ from flowyd.sdk.registry import (
 from flowyd.swf.client import PollingClient
 from flowyd.swf.limits import NAME_CHARACTERS
 from flowyd.worker.loading import Loaded, load_modules
-from flowyd.worker.registration import register_activity, register_domain, register_workflow
+from flowyd.worker.registration import register_activity, register_domain, register_workflow, served
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.service import client_of, identity
 from flowyd.worker.spec import WorkerSpec
@@ -35,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: Importing modules and registering their types; a worker that takes longer is hung.
 LOADING_S = 120.0
-
-_AnyRegistration = TypeVar("_AnyRegistration", ActivityRegistration, WorkflowRegistration)
 
 _DONE = 0
 _FAILED = 1
@@ -90,23 +86,21 @@ def _serve(
         found = [
             (path, r) for path, modules in loaded.modules.items() for m in modules for r in activities_in(m)
         ]
-        activities = _served(
+        activities = served(
             found, broken, lambda r: register_activity(client, service.domain, r, wait=stop.wait)
         )
     else:
         flows = [
             (path, r) for path, modules in loaded.modules.items() for m in modules for r in workflows_in(m)
         ]
-        workflows = _served(
+        workflows = served(
             flows, broken, lambda r: register_workflow(client, service.domain, r, wait=stop.wait)
         )
-    for path, why in broken.items():
-        logger.error("%s is not served: %s", path, why, extra={"action": "loading", "pool": spec.pool})
-    served = tuple(sorted(" ".join(key) for key in (*activities, *workflows)))
-    state = WorkerState.LOADING if served else WorkerState.IDLE
-    until = time.monotonic() + LOADING_S if served else None
-    reporter.report(state, until=until, broken_modules=broken, served_types=served)
-    if not served:
+    names = tuple(sorted(" ".join(key) for key in (*activities, *workflows)))
+    state = WorkerState.LOADING if names else WorkerState.IDLE
+    until = time.monotonic() + LOADING_S if names else None
+    reporter.report(state, until=until, broken_modules=broken, served_types=names)
+    if not names:
         logger.warning("nothing to serve in pool %s; it polls for nothing", spec.pool)
         setproctitle.setproctitle(f"{title}: nothing to serve")
         while not stop.requested:
@@ -126,8 +120,11 @@ def _serve(
             stop=stop,
         ).run()
     else:
+        from flowyd.decider import ReplayFilter
         from flowyd.worker.decision_worker import DecisionWorker
 
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(ReplayFilter())
         DecisionWorker(
             client,
             workflows,
@@ -146,26 +143,3 @@ def sticky_list(pool: str, slot: int) -> str:
     host = socket.gethostname()
     name = re.sub(r"[:/|\x00-\x1f\x7f-\x9f]", "-", f"flowyd.{host}.{pool}.{slot}")
     return name[-NAME_CHARACTERS:]
-
-
-def _served(
-    found: Iterable[tuple[str, _AnyRegistration]],
-    broken: dict[str, str],
-    register: Callable[[_AnyRegistration], str | None],
-) -> dict[tuple[str, str], _AnyRegistration]:
-    """The types to serve; what speaks against one goes to `broken` under its module's path."""
-    served: dict[tuple[str, str], _AnyRegistration] = {}
-    homes: dict[tuple[str, str], str] = {}
-    for path, registration in found:
-        key = (registration.name, registration.version)
-        if key in homes and served[key].factory is not registration.factory:
-            why: str | None = f"{' '.join(key)} is defined in {homes[key]} already"
-        elif key in homes:
-            why = None
-        else:
-            why = register(registration)
-        if why is None:
-            served[key], homes[key] = registration, path
-        else:
-            broken[path] = f"{broken[path]}\n{why}" if path in broken else why
-    return served

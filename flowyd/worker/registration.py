@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from flowyd.sdk.registry import ActivityRegistration, WorkflowRegistration
 from flowyd.swf.client import SwfClient
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: A service that is away at a worker's start is waited for this long.
 WITHIN_S = 60.0
+
+_AnyRegistration = TypeVar("_AnyRegistration", ActivityRegistration, WorkflowRegistration)
 
 Wait = Callable[[float], object]
 
@@ -132,3 +134,31 @@ _NAMES = {
     "defaultExecutionStartToCloseTimeout": "workflow_duration",
     "defaultChildPolicy": "child policy",
 }
+
+
+def served(
+    found: Iterable[tuple[str, _AnyRegistration]],
+    broken: dict[str, str],
+    register: Callable[[_AnyRegistration], str | None],
+) -> dict[tuple[str, str], _AnyRegistration]:
+    """The types to serve; what speaks against one goes to `broken` under its module's path.
+
+    Args:
+        found: module path and registration, in the order of loading.
+        register: what speaks against serving one, or None.
+    """
+    types: dict[tuple[str, str], _AnyRegistration] = {}
+    homes: dict[tuple[str, str], str] = {}
+    for path, registration in found:
+        key = (registration.name, registration.version)
+        if key in homes and types[key].factory is not registration.factory:
+            why: str | None = f"{' '.join(key)} is defined in {homes[key]} already"
+        elif key in homes:
+            why = None
+        else:
+            why = register(registration)
+        if why is None:
+            types[key], homes[key] = registration, path
+        else:
+            broken[path] = f"{broken[path]}\n{why}" if path in broken else why
+    return types
