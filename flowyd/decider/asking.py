@@ -1,0 +1,126 @@
+"""Requests: the one door through which a replay asks the service for anything.
+
+Whatever the code asks for passes here once, known or new. Known things are compared with the history; new
+ones become decisions, in program order, unless the limit of open tasks is reached or an earlier decision
+has passed this point without asking.
+"""
+
+from __future__ import annotations
+
+from flowyd.decider import decisions as wire
+from flowyd.decider.determinism import compare, forgotten, missed
+from flowyd.decider.index import Asked, HistoryIndex, Kind, State
+from flowyd.decider.outcomes import Decision
+from flowyd.decider.progress import Progress
+from flowyd.errors import ProgramError
+from flowyd.swf.limits import NAME_CHARACTERS
+
+#: Activities, children and timers that run at the same time; more wait for a later decision.
+OPEN_TASKS = 64
+
+#: Pause before asking again for what the service refused for a limit or a rate, seconds: doubled each time.
+_PAUSE_S = 1
+_LONGEST_PAUSE_S = 60
+
+_LIMITED = frozenset({Kind.ACTIVITY, Kind.CHILD, Kind.TIMER})
+
+
+class Requests:
+    """What one run of the code asks for."""
+
+    def __init__(self, index: HistoryIndex, progress: Progress, *, open_limit: int = OPEN_TASKS) -> None:
+        self._index = index
+        self._progress = progress
+        self._open_limit = open_limit
+        self._open = index.open_tasks
+        #: In program order.
+        self.decisions: list[Decision] = []
+        #: What these decisions ask for.
+        self.new: list[tuple[Kind, str]] = []
+        #: What of the history the code asked for again.
+        self.touched: set[tuple[Kind, str]] = set()
+        #: Tasks and timers that the end of the run must wait for: all but timers of the author's own.
+        self.outstanding = 0
+
+    def known(
+        self, kind: Kind, asked_id: str, *, what: str, input_text: str | None = None, awaited: bool = True
+    ) -> Asked | None:
+        """What the history holds under this id; None if nothing, or if it may be asked for again.
+
+        Raises:
+            Divergence: the history holds something else under it.
+        """
+        held = self._index.asked.get((kind, asked_id))
+        self._progress.asked_for.append((kind, asked_id))
+        if held is None:
+            return None
+        self.touched.add((kind, asked_id))
+        compare(held, what=what, input_text=input_text)
+        if held.state is State.THROTTLED:
+            return held if self._paused(held) else None
+        if held.state is State.OPEN and awaited and kind in _LIMITED:
+            self.outstanding += 1
+        return held
+
+    def ask(
+        self,
+        kind: Kind,
+        asked_id: str,
+        decision: Decision,
+        *,
+        what: str,
+        input_text: str | None = None,
+        since: int = 0,
+        awaited: bool = True,
+    ) -> None:
+        """Asks for something new. `since`: the highest event id that had to be known before asking.
+
+        Raises:
+            Divergence: an earlier decision passed this point without asking.
+        """
+        if len(asked_id) > NAME_CHARACTERS:
+            raise ProgramError(f"the id {asked_id!r} is longer than {NAME_CHARACTERS} characters")
+        if awaited:
+            self.outstanding += 1
+        if kind in _LIMITED and self._open >= self._open_limit:
+            return
+        if (kind, asked_id) not in self._index.asked:
+            self._check_not_passed(kind, asked_id, what=what, input_text=input_text, since=since)
+        self._open += kind in _LIMITED
+        self.new.append((kind, asked_id))
+        self.decisions.append(decision)
+
+    def _check_not_passed(
+        self, kind: Kind, asked_id: str, *, what: str, input_text: str | None, since: int
+    ) -> None:
+        decision = self._index.decision_after(max(since, self._progress.order))
+        if decision >= self._index.started_id or self._index.close_refused_id > decision:
+            return
+        passed = self._index.decided_at(decision)
+        if passed is None or passed.open_after >= min(self._open_limit, OPEN_TASKS):
+            return  # held back then, as too many were open
+        raise missed(kind=kind, asked_id=asked_id, what=what, input_text=input_text, decision=decision)
+
+    def _paused(self, held: Asked) -> bool:
+        """Whether the pause after a refusal lasts; starts its timer when it is not there yet."""
+        timer_id = f"{held.id}-again-{held.refusals}"
+        pause = min(_PAUSE_S << min(held.refusals - 1, 10), _LONGEST_PAUSE_S)
+        timer = self._index.find(Kind.TIMER, timer_id)
+        if timer is None:
+            self.ask(
+                Kind.TIMER, timer_id, wire.start_timer(timer_id, pause), what=str(pause), since=held.order
+            )
+            return True
+        # Earlier pauses of the same request are over and belong to it.
+        self.touched.update((Kind.TIMER, f"{held.id}-again-{n}") for n in range(1, held.refusals + 1))
+        self.outstanding += timer.state is State.OPEN
+        return timer.state is State.OPEN
+
+    def check_nothing_forgotten(self) -> None:
+        """Checks that the code asked for everything the history holds.
+
+        Raises:
+            Divergence: it did not.
+        """
+        if len(self.touched) < len(self._index.asked):
+            raise forgotten(self._index, self.touched)

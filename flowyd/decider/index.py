@@ -1,0 +1,405 @@
+"""HistoryIndex: an execution's history, folded into what a replay asks about.
+
+Events go in once, in order (`extend`); raw events are not kept. Extending costs the same for every event,
+however long the history is. One table says what each event type changes. Source of the event types and
+their members: SWF API Reference, HistoryEvent; zero-valued members are always there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from flowyd.errors import ProtocolError
+
+Event = Mapping[str, Any]
+Attributes = Mapping[str, Any]
+
+
+class Kind(str, Enum):
+    """What a decision can ask for and later hear of again."""
+
+    ACTIVITY = "activity"
+    CHILD = "child workflow"
+    TIMER = "timer"
+    SIGNAL = "signal to"  #: a signal to another execution
+    CANCEL = "cancel request to"  #: a request to another execution
+
+
+class State(str, Enum):
+    """How far it is."""
+
+    OPEN = "open"  #: scheduled or running
+    COMPLETED = "completed"  #: completed; fired; delivered
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    CANCELED = "canceled"
+    TERMINATED = "terminated"
+    REFUSED = "refused"  #: the service would not start it
+    THROTTLED = "throttled"  #: refused for a limit or a rate; can be asked for again
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """One thing that a decision asked for, as the history tells it. Changed by HistoryIndex only."""
+
+    kind: Kind
+    id: str
+    #: Name and version of the type; of a timer its seconds, of a signal its name.
+    what: str
+    #: None where the event does not say.
+    input: str | None
+    state: State
+    #: Event id of the DecisionTaskCompleted that asked for it.
+    decision_id: int
+    #: Event id of what ended it; 0 while open.
+    order: int = 0
+    result: str | None = None
+    reason: str = ""
+    details: str | None = None
+    timeout_kind: str | None = None
+    cancel_requested: bool = False
+    #: How often the service refused it for a limit or a rate.
+    refusals: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A signal or marker: the id of its event, and its text."""
+
+    order: int
+    text: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Decided:
+    """One completed decision."""
+
+    started_id: int
+    started_at: float
+    completed_id: int
+    #: Tasks and timers open right after it.
+    open_after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What WorkflowExecutionStarted says."""
+
+    input: str | None
+    type_name: str
+    type_version: str
+    attributes: Attributes
+    #: UTC epoch seconds.
+    at: float
+
+
+#: Causes that pass: the same decision may succeed later (SWF API Reference, ScheduleActivityTaskFailed…).
+_PASSING = ("_RATE_EXCEEDED", "_LIMIT_EXCEEDED")
+
+_LIMITED = frozenset({Kind.ACTIVITY, Kind.CHILD, Kind.TIMER})
+
+#: Bytes of memory an event takes besides its texts, roughly, measured on CPython 3.11.
+_EVENT_BYTES = 200
+
+
+class HistoryIndex:
+    """The history of one execution up to `length` events."""
+
+    def __init__(self, *, workflow_id: str, run_id: str) -> None:
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        #: Id of the last event taken in.
+        self.length = 0
+        #: Roughly the memory this takes.
+        self.size_bytes = 0
+        self.start: Start | None = None
+        #: Completed decisions, oldest first.
+        self.decided: list[Decided] = []
+        #: The DecisionTaskStarted that came last, completed or not, and its time.
+        self.started_id = 0
+        self.started_at = 0.0
+        self.asked: dict[tuple[Kind, str], Asked] = {}
+        #: Tasks and timers open now.
+        self.open_tasks = 0
+        self.signals: dict[str, list[Arrival]] = {}
+        self.markers: dict[str, list[Arrival]] = {}
+        #: Id of the first WorkflowExecutionCancelRequested; 0: none.
+        self.cancel_requested_id = 0
+        #: Id of the last event that refused a closing decision; 0: none.
+        self.close_refused_id = 0
+        self._by_event: dict[int, Asked] = {}
+        self._started_ids: list[int] = []
+        self._started_times: dict[int, float] = {}
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Takes in what is new among the events; those it has already are skipped.
+
+        Raises:
+            ProtocolError: events are missing in between; the full history is needed.
+        """
+        for event in events:
+            event_id = event["eventId"]
+            if event_id <= self.length:
+                continue
+            if event_id != self.length + 1:
+                raise ProtocolError(
+                    f"the history of {self.workflow_id} jumps from event {self.length} to {event_id}"
+                )
+            event_type = event["eventType"]
+            fold = _FOLDS.get(event_type)
+            if fold is not None:
+                member = f"{event_type[0].lower()}{event_type[1:]}EventAttributes"
+                fold(self, event, event.get(member) or {})
+            self.length = event_id
+            self.size_bytes += _EVENT_BYTES
+
+    def find(self, kind: Kind, asked_id: str) -> Asked | None:
+        """What was asked for under this id, if anything was."""
+        return self.asked.get((kind, asked_id))
+
+    def decision_after(self, order: int) -> int:
+        """The started event id of the first decision that knew of event `order`.
+
+        Decisions that were never completed do not count, except the one that is being made now.
+        """
+        place = bisect_right(self._started_ids, order)
+        return self._started_ids[place] if place < len(self._started_ids) else self.started_id
+
+    def decided_at(self, started_id: int) -> Decided | None:
+        """The completed decision of that DecisionTaskStarted."""
+        place = bisect_right(self._started_ids, started_id) - 1
+        if place >= 0 and self._started_ids[place] == started_id:
+            return self.decided[place]
+        return None
+
+    def time_of(self, started_id: int) -> float:
+        """When that decision began, UTC epoch seconds."""
+        decided = self.decided_at(started_id)
+        return decided.started_at if decided else self.started_at
+
+    def begin(self, event: Event, attributes: Attributes) -> None:
+        """The execution started."""
+        workflow_type = attributes["workflowType"]
+        self.start = Start(
+            input=attributes.get("input"),
+            type_name=workflow_type["name"],
+            type_version=workflow_type["version"],
+            attributes=attributes,
+            at=_seconds(event),
+        )
+        self.size_bytes += len(attributes.get("input") or "")
+
+    def decision_started(self, event: Event, _: Attributes) -> None:
+        """A decision began."""
+        self.started_id = event["eventId"]
+        self.started_at = _seconds(event)
+        self._started_times = {self.started_id: self.started_at}
+
+    def decision_completed(self, event: Event, attributes: Attributes) -> None:
+        """A decision was accepted."""
+        started_id = attributes["startedEventId"]
+        self._started_ids.append(started_id)
+        self.decided.append(
+            Decided(
+                started_id=started_id,
+                started_at=self._started_times.get(started_id, self.started_at),
+                completed_id=event["eventId"],
+                open_after=self.open_tasks,
+            )
+        )
+
+    def ask(self, asked: Asked, event_id: int) -> None:
+        """A decision's request was taken, or refused for good."""
+        earlier = self.asked.get((asked.kind, asked.id))
+        asked.refusals = earlier.refusals if earlier else 0
+        self.asked[asked.kind, asked.id] = asked
+        if asked.state is State.OPEN:
+            self._by_event[event_id] = asked
+            if asked.kind in _LIMITED:
+                self.open_tasks += 1
+            if self.decided:
+                self.decided[-1].open_after = self.open_tasks
+        elif asked.state is State.THROTTLED:
+            asked.refusals += 1
+        self.size_bytes += len(asked.input or "") + _EVENT_BYTES
+
+    def close(self, asked: Asked | None, event_id: int, state: State, attributes: Attributes) -> None:
+        """What was asked for came to an end."""
+        if asked is None or asked.state is not State.OPEN:
+            return
+        asked.state = state
+        asked.order = event_id
+        asked.result = attributes.get("result")
+        asked.reason = attributes.get("reason") or attributes.get("cause") or ""
+        asked.details = attributes.get("details")
+        asked.timeout_kind = attributes.get("timeoutType")
+        if asked.kind in _LIMITED:
+            self.open_tasks -= 1
+        self.size_bytes += len(asked.result or "") + len(asked.details or "")
+
+    def take(self, event_id: int) -> Asked | None:
+        """What was asked for by the event of that id, which is now no longer needed."""
+        return self._by_event.pop(event_id, None)
+
+
+def _seconds(event: Event) -> float:
+    moment = event.get("eventTimestamp", 0.0)
+    return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)
+
+
+def type_text(attributes: Attributes, member: str) -> str:
+    """Name and version of a type as one text."""
+    named = attributes[member]
+    return f"{named['name']} {named['version']}"
+
+
+_Fold = Callable[[HistoryIndex, Event, Attributes], None]
+
+
+def _asks(kind: Kind, id_of: Callable[[Event, Attributes], str], what: Callable[[Attributes], str]) -> _Fold:
+    def fold(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+        asked = Asked(
+            kind=kind,
+            id=id_of(event, attributes),
+            what=what(attributes),
+            input=attributes.get("input"),
+            state=State.OPEN,
+            decision_id=attributes["decisionTaskCompletedEventId"],
+        )
+        index.ask(asked, event["eventId"])
+
+    return fold
+
+
+def _refuses(kind: Kind, member: str, what: Callable[[Attributes], str]) -> _Fold:
+    def fold(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+        cause = attributes["cause"]
+        opened = index.take(attributes.get("initiatedEventId") or 0)
+        passing = cause.endswith(_PASSING)
+        state = State.THROTTLED if passing else State.REFUSED
+        if opened is not None:
+            index.close(opened, event["eventId"], state, attributes)
+            opened.refusals += passing
+            return
+        asked = Asked(
+            kind=kind,
+            id=attributes[member],
+            what=what(attributes),
+            input=None,
+            state=state,
+            decision_id=attributes.get("decisionTaskCompletedEventId") or 0,
+            order=event["eventId"],
+            reason=cause,
+        )
+        index.ask(asked, event["eventId"])
+
+    return fold
+
+
+def _closes(member: str, state: State) -> _Fold:
+    def fold(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+        index.close(index.take(attributes[member]), event["eventId"], state, attributes)
+
+    return fold
+
+
+def _cancel_requested(index: HistoryIndex, _: Event, attributes: Attributes) -> None:
+    asked = index.find(Kind.ACTIVITY, attributes["activityId"])
+    if asked is not None:
+        asked.cancel_requested = True
+
+
+def _external_cancel_initiated(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+    _EXTERNAL_CANCEL(index, event, attributes)
+    child = index.find(Kind.CHILD, attributes["workflowId"])
+    if child is not None:
+        child.cancel_requested = True
+
+
+def _timer_canceled(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+    asked = index.take(attributes["startedEventId"])
+    if asked is not None:
+        asked.cancel_requested = True
+    index.close(asked, event["eventId"], State.CANCELED, attributes)
+
+
+def _signaled(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+    arrival = Arrival(order=event["eventId"], text=attributes.get("input"))
+    index.signals.setdefault(attributes["signalName"], []).append(arrival)
+    index.size_bytes += len(arrival.text or "")
+
+
+def _marked(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
+    arrival = Arrival(order=event["eventId"], text=attributes.get("details"))
+    index.markers.setdefault(attributes["markerName"], []).append(arrival)
+    index.size_bytes += len(arrival.text or "")
+
+
+def _execution_cancel_requested(index: HistoryIndex, event: Event, _: Attributes) -> None:
+    index.cancel_requested_id = index.cancel_requested_id or event["eventId"]
+
+
+def _close_refused(index: HistoryIndex, event: Event, _: Attributes) -> None:
+    index.close_refused_id = event["eventId"]
+
+
+def _external_id(event: Event, attributes: Attributes) -> str:
+    return attributes.get("control") or f"event-{event['eventId']}"
+
+
+_EXTERNAL_CANCEL = _asks(Kind.CANCEL, _external_id, lambda a: str(a["workflowId"]))
+
+
+def _activity_type(attributes: Attributes) -> str:
+    return type_text(attributes, "activityType")
+
+
+def _workflow_type(attributes: Attributes) -> str:
+    return type_text(attributes, "workflowType")
+
+
+#: What each event type changes; types that are not here change nothing a replay asks about.
+_FOLDS: dict[str, _Fold] = {
+    "WorkflowExecutionStarted": HistoryIndex.begin,
+    "WorkflowExecutionSignaled": _signaled,
+    "WorkflowExecutionCancelRequested": _execution_cancel_requested,
+    "CompleteWorkflowExecutionFailed": _close_refused,
+    "FailWorkflowExecutionFailed": _close_refused,
+    "CancelWorkflowExecutionFailed": _close_refused,
+    "ContinueAsNewWorkflowExecutionFailed": _close_refused,
+    "DecisionTaskStarted": HistoryIndex.decision_started,
+    "DecisionTaskCompleted": HistoryIndex.decision_completed,
+    "ActivityTaskScheduled": _asks(Kind.ACTIVITY, lambda _, a: str(a["activityId"]), _activity_type),
+    "ScheduleActivityTaskFailed": _refuses(Kind.ACTIVITY, "activityId", _activity_type),
+    "ActivityTaskCompleted": _closes("scheduledEventId", State.COMPLETED),
+    "ActivityTaskFailed": _closes("scheduledEventId", State.FAILED),
+    "ActivityTaskTimedOut": _closes("scheduledEventId", State.TIMED_OUT),
+    "ActivityTaskCanceled": _closes("scheduledEventId", State.CANCELED),
+    "ActivityTaskCancelRequested": _cancel_requested,
+    "TimerStarted": _asks(Kind.TIMER, lambda _, a: str(a["timerId"]), lambda a: str(a["startToFireTimeout"])),
+    "StartTimerFailed": _refuses(Kind.TIMER, "timerId", lambda _: ""),
+    "TimerFired": _closes("startedEventId", State.COMPLETED),
+    "TimerCanceled": _timer_canceled,
+    "MarkerRecorded": _marked,
+    "StartChildWorkflowExecutionInitiated": _asks(
+        Kind.CHILD, lambda _, a: str(a["workflowId"]), _workflow_type
+    ),
+    "StartChildWorkflowExecutionFailed": _refuses(Kind.CHILD, "workflowId", _workflow_type),
+    "ChildWorkflowExecutionCompleted": _closes("initiatedEventId", State.COMPLETED),
+    "ChildWorkflowExecutionFailed": _closes("initiatedEventId", State.FAILED),
+    "ChildWorkflowExecutionTimedOut": _closes("initiatedEventId", State.TIMED_OUT),
+    "ChildWorkflowExecutionCanceled": _closes("initiatedEventId", State.CANCELED),
+    "ChildWorkflowExecutionTerminated": _closes("initiatedEventId", State.TERMINATED),
+    "SignalExternalWorkflowExecutionInitiated": _asks(
+        Kind.SIGNAL, _external_id, lambda a: f"{a['workflowId']} {a['signalName']}"
+    ),
+    "ExternalWorkflowExecutionSignaled": _closes("initiatedEventId", State.COMPLETED),
+    "SignalExternalWorkflowExecutionFailed": _closes("initiatedEventId", State.REFUSED),
+    "RequestCancelExternalWorkflowExecutionInitiated": _external_cancel_initiated,
+    "ExternalWorkflowExecutionCancelRequested": _closes("initiatedEventId", State.COMPLETED),
+    "RequestCancelExternalWorkflowExecutionFailed": _closes("initiatedEventId", State.REFUSED),
+}

@@ -1,0 +1,107 @@
+"""Where in the history the code stands: the order of what it has learned, and what follows from that.
+
+Each time code gets to know a result it has learned of that result's event. The highest event id learned so
+far dates the point where the code stands: the first decision that knew of this event is the one in which
+the code first came here. From that follow, the same in every replay: whether the code is replaying, the
+time, the length of the history, which errors were known, and where a cancel request is delivered (at the
+first point where the code waits for something later than the request).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from flowyd.decider.index import HistoryIndex, Kind
+from flowyd.decider.sources import calling_line
+from flowyd.sdk.failures import CancelRequested, SuspendTask
+from flowyd.sdk.placeholder import ResultObject
+
+#: A kind and an id.
+Target = tuple[Kind, str]
+
+#: How many waited-for calls the execution context lists.
+_LISTED = 20
+
+
+class Progress:
+    """How far one run of the code has come."""
+
+    def __init__(self, index: HistoryIndex) -> None:
+        self._index = index
+        self._order = 0
+        #: Set when the cancel request was delivered.
+        self.cancel_delivered = False
+        #: What ended the run, whatever the code makes of it: nothing it does after that counts.
+        self.ending: BaseException | None = None
+        #: JSON of what the code waits for.
+        self.waiting = ""
+        #: What the code has asked for, new or known, in program order.
+        self.asked_for: list[Target] = []
+        #: What it wants canceled.
+        self.cancel_wishes: list[Target] = []
+
+    @property
+    def order(self) -> int:
+        """The highest event id the code has learned of."""
+        return self._order
+
+    @property
+    def decision(self) -> int:
+        """The started event id of the decision in which the code first got here."""
+        return self._index.decision_after(self._order)
+
+    @property
+    def replaying(self) -> bool:
+        """Whether that was an earlier decision."""
+        return self.decision < self._index.started_id
+
+    def cancel_precedes(self, order: int | None) -> bool:
+        """Whether a cancel request that was not delivered yet came before this event (None: not yet)."""
+        requested = self._index.cancel_requested_id
+        return bool(requested) and not self.cancel_delivered and (order is None or requested < order)
+
+    def learn(self, order: int) -> None:
+        """The code learns of an event; raises CancelRequested if a cancel request came before it."""
+        self.check_running()
+        if self.cancel_precedes(order):
+            self._deliver_cancel()
+        if order > self._order:
+            self._order = order
+
+    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> NoReturn:
+        """Ends the run here, or delivers a cancel request instead of waiting."""
+        self.check_running()
+        if self.cancel_precedes(None):
+            self._deliver_cancel()
+        self.waiting = _context(waiting_for)
+        self.end(SuspendTask())
+
+    def end(self, ending: BaseException) -> NoReturn:
+        """Ends the run."""
+        self.ending = ending
+        raise ending
+
+    def check_running(self) -> None:
+        """Ends code again that goes on after its run has ended, as in a `finally` or a bare `except`."""
+        if self.ending is not None:
+            raise self.ending
+
+    def cancel(self, target: ResultObject[Any]) -> None:
+        """Notes the wish; whether there is something left to cancel is seen when the run is over."""
+        self.check_running()
+        if target.target is not None:
+            self.cancel_wishes.append(target.target)
+
+    def _deliver_cancel(self) -> NoReturn:
+        self.cancel_delivered = True
+        self.cancel_wishes.extend(self.asked_for)
+        self._order = max(self._order, self._index.cancel_requested_id)
+        raise CancelRequested
+
+
+def _context(waiting_for: Sequence[ResultObject[Any]]) -> str:
+    line = calling_line()
+    listed = [result.call for result in waiting_for[:_LISTED]]
+    return json.dumps({"waits_for": listed, "more": len(waiting_for) - len(listed), "at": str(line)})
