@@ -66,6 +66,8 @@ class Column(Generic[Item]):
     title: str
     #: What is written for an item, given the width in characters that the column has on the screen.
     draw: Callable[[Item, int], Cell]
+    #: What stands above the column, given its width; None: the title.
+    heading: Callable[[int], str] | None = None
     #: What the item is sorted by; None: the column cannot be sorted by.
     order: Callable[[Item], Order] | None = None
     #: Narrowest useful width in characters.

@@ -1,4 +1,7 @@
-"""The equal `flowyd …` command of each action, ready to be pasted into a shell."""
+"""The equal `flowyd …` command of each action, ready to be pasted into a shell.
+
+Where flowyd has no command, the AWS command line's is given: it speaks to any SWF service.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ from typing import Any
 def line(*words: str) -> str:
     """One command, quoted for a shell."""
     return shlex.join(("flowyd", *words))
+
+
+def with_options(command: str, options: Sequence[str]) -> str:
+    """A command of `line` with options that every command takes."""
+    return f"{command} {shlex.join(options)}" if options and command.startswith("flowyd ") else command
 
 
 def signal(workflow_id: str, run_id: str, *, name: str, text: str) -> str:
@@ -55,7 +63,12 @@ def start(request: Mapping[str, Any]) -> str:
 
 def control(command: str, arguments: Mapping[str, Any]) -> str:
     """A command of the control socket: scale, drain, resume, recycle, reload, log."""
-    pool = [str(arguments["pool"])] if arguments.get("pool") else []
-    rest: Sequence[str] = [str(arguments["processes"])] if "processes" in arguments else []
-    pid = ["--pid", str(arguments["pid"])] if arguments.get("pid") else []
-    return line(command, *pool, *rest, *pid)
+    words = [str(arguments[name]) for name in ("pool", "processes") if arguments.get(name) is not None]
+    pid = ("--pid", str(arguments["pid"])) if "pid" in arguments else ()
+    return line(command, *words, *pid)
+
+
+def deprecate_type(domain: str, kind: str, name: str, version: str, *, verb: str) -> str:
+    """Deprecates or undeprecates a type, by the AWS command line."""
+    option, value = f"--{kind}-type", f"name={name},version={version}"
+    return shlex.join(("aws", "swf", f"{verb}-{kind}-type", "--domain", domain, option, value))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Cell, Column, Tone, by_number, by_text, cell
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_number, by_text, cell
 from flowyd.console.view_model.spans import Event, attributes
 
 #: Members that name another event; shown last, as they explain little.
@@ -155,3 +155,60 @@ def readable(text: str) -> str:
         flat = json.dumps(value, ensure_ascii=False)
         return flat if len(flat) <= 100 else json.dumps(value, indent=2, ensure_ascii=False)
     return value if isinstance(value, str) and "\n" in value else text
+
+
+def flat(text: str) -> str:
+    """A payload for one line: `[[1, 2], {}]`, the arguments of a call, as `1, 2`; all else as it stands."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    match value:
+        case [list() as positional, dict() as named]:
+            written = [json.dumps(item, ensure_ascii=False) for item in positional]
+            written += [f"{name}={json.dumps(item, ensure_ascii=False)}" for name, item in named.items()]
+            return ", ".join(written)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of raw JSON."""
+
+    number: int
+    text: str
+
+    @property
+    def key(self) -> str:
+        return str(self.number)
+
+
+def lines(value: object) -> tuple[Line, ...]:
+    """Any answer as numbered lines of JSON."""
+    return tuple(Line(number, text) for number, text in enumerate(as_json(value).splitlines()))
+
+
+def line_columns() -> tuple[Column[Line], ...]:
+    """The raw JSON as a table of one column, names and values told apart."""
+    return (Column(title="JSON", draw=lambda line, _w: _json_cell(line.text), width=20, stretch=1),)
+
+
+def _json_cell(text: str) -> Cell:
+    name, colon, value = text.partition('": ')
+    if not colon or not name.strip().startswith('"'):
+        return (Part(text),)
+    return (Part(f"{name}{colon}", Tone.BUSY), Part(value))
+
+
+def find(lines: Sequence[Line], text: str, *, start: int, by: int) -> int | None:
+    """The place of the next line that holds the text, in any case, from `start` on and round the end.
+
+    `by` is 1 forward, -1 back, and 0 forward beginning with `start` itself.
+    """
+    wanted, count = text.lower(), len(lines)
+    step = by or 1
+    for offset in range(0 if by == 0 else 1, count + 1):
+        place = (start + offset * step) % count
+        if wanted in lines[place].text.lower():
+            return place
+    return None

@@ -11,6 +11,11 @@ from flowyd.console.view_model.cells import Cell, Column, Tone, by_number, by_te
 from flowyd.console.view_model.workers import AT_WORK
 from flowyd.control.status import DaemonStatus
 
+#: Kind ("activity" or "decision") and name of a task list.
+ListKey = tuple[str, str]
+#: SWF's PendingTaskCount of each list.
+PendingCounts = Mapping[ListKey, Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskListRow:

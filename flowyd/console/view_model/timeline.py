@@ -116,8 +116,8 @@ def took_s(span: Span, *, now: float) -> float:
     return (span.ended_at if span.ended_at is not None else now) - span.asked_at
 
 
-def columns(line: Axis, *, now: float, axis_width: int) -> tuple[Column[Span], ...]:
-    """The timeline as a table; `axis_width` is the width its last column will have."""
+def columns(line: Axis, *, now: float) -> tuple[Column[Span], ...]:
+    """The timeline as a table; its last column is headed by the axis."""
     return (
         Column(title="What", draw=name, order=lambda s: by_text(s.type or s.id), width=18, stretch=1),
         Column(
@@ -131,7 +131,8 @@ def columns(line: Axis, *, now: float, axis_width: int) -> tuple[Column[Span], .
             right=True,
         ),
         Column(
-            title=heading(line, axis_width),
+            title="Timeline",
+            heading=lambda width: heading(line, width),
             draw=lambda s, w: bar(s, line, w, now=now),
             order=lambda s: by_number(s.asked_at),
             width=20,

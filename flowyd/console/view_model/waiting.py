@@ -44,7 +44,8 @@ class _Scene:
 def waits(spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, now: float) -> tuple[Wait, ...]:
     """What the open spans of an open execution wait for, what is wrong first.
 
-    `status` is None where no daemon is asked. An execution with nothing open in it waits for a signal or a cancel request.
+    `status` is None where no daemon is asked. An execution
+    with nothing open in it waits for a signal or a cancel request.
     """
     scene = _Scene(status=status, run_id=run_id, now=now)
     found = [_wait(span, scene) for span in spans if span.is_open]

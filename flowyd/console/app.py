@@ -1,0 +1,271 @@
+"""The console: its main screens, what they share, and the carrying out of actions.
+
+Leaving the console stops nothing: it holds no process and no task, only connections.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from flowyd.console.backend import Backend, Target
+from flowyd.console.dialogs.action import ActionDialog
+from flowyd.console.dialogs.help import HelpDialog
+from flowyd.console.memory import Memory
+from flowyd.console.messages import StatusLost, StatusSeen, StepDone
+from flowyd.console.screens.domains import DomainsScreen
+from flowyd.console.screens.done import DoneScreen
+from flowyd.console.screens.executions import ExecutionsScreen
+from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.modules import ModulesScreen
+from flowyd.console.screens.task_lists import TaskListsScreen
+from flowyd.console.screens.types import TypesScreen
+from flowyd.console.screens.workers import WorkersScreen
+from flowyd.console.themes import THEMES
+from flowyd.console.view_model import commands
+from flowyd.console.view_model.actions import Action, Step
+from flowyd.console.view_model.done import DoneRow
+from flowyd.control.status import DaemonStatus
+from flowyd.errors import FlowydError
+
+#: Pause between two looks at the daemon's status, seconds; it answers within a millisecond.
+STATUS_EVERY_S = 1.0
+#: How many actions the console remembers of itself.
+DONE_KEPT = 500
+
+
+class Console(App[None]):
+    """`flowyd console`."""
+
+    TITLE = "flowyd"
+    CSS_PATH = "console.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+
+    MODES = {  # noqa: RUF012 (Textual declares it without ClassVar)
+        "executions": ExecutionsScreen,
+        "workers": WorkersScreen,
+        "task_lists": TaskListsScreen,
+        "types": TypesScreen,
+        "modules": ModulesScreen,
+        "domains": DomainsScreen,
+        "done": DoneScreen,
+    }
+    DEFAULT_MODE = "executions"
+    #: The main screens in the order of their digits.
+    PLACES: ClassVar[dict[str, str]] = {
+        "executions": "Executions",
+        "workers": "Workers",
+        "task_lists": "Lists",
+        "types": "Types",
+        "modules": "Modules",
+        "domains": "Domains",
+        "done": "Done",
+    }
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(digit), f"go('{name}')", title, show=False)
+            for digit, (name, title) in enumerate(PLACES.items(), start=1)
+        ),
+        Binding("colon", "command_palette", "Commands", key_display=":"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("f1", "help", "Help", show=False),
+        Binding("q,ctrl+q", "quit", "Leave", key_display="q"),
+    ]
+
+    def __init__(self, target: Target, *, memory: Memory, theme: str | None = None) -> None:
+        super().__init__()
+        self.backend = Backend(target)
+        self.memory = memory
+        self.domain = target.domain
+        #: The daemon's last status; None: none yet, or there is no daemon.
+        self.status: DaemonStatus | None = None
+        #: Why the daemon, and why the SWF service, cannot be asked; empty when they can.
+        self.daemon_trouble = ""
+        self.swf_trouble = ""
+        self.viewer = False
+        self.done: list[DoneRow] = []
+        self._asking_status = False
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme or memory.theme or fitting_theme()
+        self._given_theme = self.theme
+
+    # What the screens share.
+
+    @property
+    def read_only(self) -> bool:
+        """Nobody may change anything here."""
+        return self.viewer or self.backend.target.read_only
+
+    @property
+    def trouble(self) -> str:
+        """What the banner says; empty when all answer."""
+        return "; ".join(text for text in (self.daemon_trouble, self.swf_trouble) if text)
+
+    def on_mount(self) -> None:
+        self.set_interval(STATUS_EVERY_S, self._ask_status)
+        self._ask_status()
+
+    def on_unmount(self) -> None:
+        self.backend.close()
+
+    def _ask_status(self) -> None:
+        if self._asking_status or self.backend.target.control_socket is None:
+            return
+        self._asking_status = True
+        self.run_worker(self._fetch_status, thread=True, exit_on_error=False)
+
+    def _fetch_status(self) -> None:
+        try:
+            seen = self.backend.status()
+        except FlowydError as error:
+            self.post_message(StatusLost(str(error)))
+        else:
+            self.post_message(StatusSeen(seen))
+
+    @on(StatusSeen)
+    def _take_status(self, message: StatusSeen) -> None:
+        self._asking_status = False
+        self.status, self.viewer = message.seen.status, message.seen.viewer
+        self.daemon_trouble = ""
+        self._tell_screen()
+
+    @on(StatusLost)
+    def _lose_status(self, message: StatusLost) -> None:
+        self._asking_status = False
+        self.daemon_trouble = message.text
+        self._tell_screen()
+
+    def _tell_screen(self) -> None:
+        if isinstance(self.screen, LiveScreen):
+            self.screen.status_changed()
+
+    # Going about.
+
+    def action_go(self, name: str) -> None:
+        self.switch_mode(name)
+
+    def action_next_place(self, by: int) -> None:
+        names = list(self.PLACES)
+        here = names.index(self.current_mode) if self.current_mode in names else 0
+        self.switch_mode(names[(here + by) % len(names)])
+
+    def action_help(self) -> None:
+        if isinstance(self.screen, LiveScreen):
+            self.push_screen(HelpDialog(self.screen))
+
+    def look_at(self, domain: str) -> None:
+        """Shows another domain from now on."""
+        self.domain = domain
+        self.switch_mode("executions")
+
+    def watch_theme(self, theme: str) -> None:
+        """Remembers a theme that the reader chose, not the one the console came with."""
+        if theme != getattr(self, "_given_theme", theme):
+            self.memory.remember_theme(theme)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for name, title in self.PLACES.items():
+            yield SystemCommand(title, f"Show {title.lower()}", lambda name=name: self.action_go(name))
+        if isinstance(screen, LiveScreen):
+            for active in screen.active_bindings.values():
+                binding = active.binding
+                if active.node is screen and binding.description and active.enabled:
+                    yield SystemCommand(
+                        binding.description,
+                        f"Key {self.get_key_display(binding)}",
+                        lambda action=binding.action: screen.call_later(screen.run_action, action),
+                    )
+        yield SystemCommand("Theme", "Choose colours", self.action_change_theme)
+        yield SystemCommand("Leave", "Leave the console; everything goes on", self.exit)
+
+    # Actions.
+
+    def spell(self, step: Step) -> str:
+        """A step's equal command as it works from a shell here."""
+        return self.spell_line(step.command, scoped=step.scoped)
+
+    def spell_line(self, command: str, *, scoped: bool) -> str:
+        """A command with the options that lead to this service and, if `scoped`, to this domain."""
+        target = self.backend.target
+        domain = ("--domain", self.domain) if scoped and self.domain != target.default_domain else ()
+        return commands.with_options(command, (*target.command_options, *domain))
+
+    def propose(self, action: Action) -> None:
+        """Opens the action's dialog, and carries it out when it is confirmed."""
+        if self.read_only:
+            self.notify("You may look, not change: " + action.title.lower(), severity="warning")
+            return
+
+        def confirmed(steps: tuple[Step, ...] | None) -> None:
+            if steps:
+                self.carry_out(steps, done=action.done)
+
+        self.push_screen(ActionDialog(action, spell=self.spell), confirmed)
+
+    def carry_out(self, steps: tuple[Step, ...], *, done: str) -> None:
+        """Sends the steps one after the other, in a thread; each one's result is shown."""
+
+        def work() -> None:
+            for place, step in enumerate(steps, start=1):
+                answer, error = {}, ""
+                try:
+                    answer = self.backend.carry_out(step)
+                except FlowydError as refused:
+                    error = str(refused)
+                self.post_message(
+                    StepDone(step=step, place=place, total=len(steps), answer=answer, error=error, done=done)
+                )
+
+        self.run_worker(work, thread=True, exit_on_error=False)
+
+    @on(StepDone)
+    def _show_done(self, message: StepDone) -> None:
+        step, error = message.step, message.error
+        text = error or result_text(message.answer) or message.done
+        self.done.insert(
+            0,
+            DoneRow(
+                key=f"{len(self.done)} {time.time()}",
+                at=time.time(),
+                target=step.target,
+                command=self.spell(step),
+                result=text,
+                failed=bool(error),
+            ),
+        )
+        del self.done[DONE_KEPT:]
+        if error:
+            self.notify(f"{step.target}: {error}", severity="error", markup=False, timeout=10)
+        elif message.place == message.total:
+            failed = sum(1 for row in self.done[: message.total] if row.failed)
+            self._toast_all_done(message, failed)
+        if isinstance(self.screen, LiveScreen):
+            self.screen.changed(error)
+
+    def _toast_all_done(self, message: StepDone, failed: int) -> None:
+        if message.total == 1:
+            text = f"{message.step.target}: {message.done}"
+        else:
+            text = f"{message.total - failed} of {message.total} {message.done}"
+        self.notify(text, markup=False, severity="warning" if failed else "information")
+
+
+def result_text(answer: dict[str, Any]) -> str:
+    """An action's answer in one line; empty when it has none."""
+    return "  ".join(f"{name} {value}" for name, value in answer.items())
+
+
+def fitting_theme() -> str:
+    """The theme for the terminal: the terminal's own 16 colours where it has no more."""
+    term = os.environ.get("TERM", "")
+    many = os.environ.get("COLORTERM") or "256" in term or "kitty" in term or "direct" in term
+    return "flowyd-dark" if many else "ansi-dark"

@@ -1,0 +1,138 @@
+"""The console's two ways out: the SWF service and the daemon's control socket. Everything here blocks.
+
+Calls are made from threads; each borrows a client of its own, as a client is not for two threads at once.
+Closing the backend closes connections and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowyd.console.view_model.actions import Step
+from flowyd.control.client import ask
+from flowyd.control.status import DaemonStatus, decode_status
+from flowyd.errors import FlowydError, UnreachableError
+from flowyd.swf.client import Answer, SwfClient
+
+#: The control socket answers from the supervisor's loop, within milliseconds; this is for a busy host.
+CONTROL_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a console looks at."""
+
+    domain: str
+    #: "embedded", "aws", or the endpoint given on the command line.
+    backend: str
+    connect: Callable[[], SwfClient]
+    #: None: there is no daemon, only an SWF service.
+    control_socket: Path | None = None
+    #: Where the sources of workflows lie, for the start form.
+    workflow_directories: tuple[Path, ...] = ()
+    #: The domain that commands mean without --domain.
+    default_domain: str = "default"
+    #: Options that lead other commands to the same service, such as --config FILE.
+    command_options: tuple[str, ...] = ()
+    #: Refuse every change, whoever asks.
+    read_only: bool = False
+    #: Pauses between polls are this much longer, where a service throttles.
+    patience: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The daemon's status and what this user may do."""
+
+    status: DaemonStatus
+    #: The daemon said that this user only looks.
+    viewer: bool
+
+
+class Backend:
+    """Borrows clients to threads and asks the daemon."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._idle: list[SwfClient] = []
+        self._lock = threading.Lock()
+
+    def swf(self, action: str, request: Mapping[str, Any]) -> Answer:
+        """SWF's answer.
+
+        Raises:
+            SwfFault, UnreachableError, ProtocolError: as `SwfClient.call`.
+        """
+        with self._client() as client:
+            return client.call(action, request)
+
+    def control(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The daemon's answer.
+
+        Raises:
+            UnreachableError: there is no daemon, or it does not answer.
+            FlowydError: the daemon refused.
+        """
+        socket = self.target.control_socket
+        if socket is None:
+            raise UnreachableError("this console looks at an SWF service only; it has no daemon to ask")
+        return ask(socket, command, dict(arguments), timeout_s=CONTROL_TIMEOUT_S)
+
+    def status(self) -> Seen:
+        """What `status` answers, and the role the daemon gives this user.
+
+        Raises:
+            UnreachableError, FlowydError: as `control`.
+        """
+        members = self.control("status", {})
+        role = members.pop("role", "operator")
+        return Seen(status=decode_status(members), viewer=role == "viewer")
+
+    def carry_out(self, step: Step) -> dict[str, Any]:
+        """Sends one step of an action.
+
+        Raises:
+            FlowydError: it was refused, or nobody answered.
+        """
+        if self.target.read_only:
+            raise FlowydError("this console is read-only")
+        if step.control:
+            return self.control(step.action, step.request)
+        return self.swf(step.action, step.request)
+
+    def pages(self, action: str, request: Mapping[str, Any], member: str) -> Iterator[Any]:
+        """Every item of a paged list, page by page as they are asked for.
+
+        Raises:
+            SwfFault, UnreachableError, ProtocolError: as `swf`.
+        """
+        token = ""
+        while True:
+            answer = self.swf(action, {**request, "nextPageToken": token} if token else request)
+            yield from answer.get(member) or ()
+            token = answer.get("nextPageToken") or ""
+            if not token:
+                return
+
+    def close(self) -> None:
+        """Closes the connections that nobody uses at the moment."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()
+
+    @contextmanager
+    def _client(self) -> Iterator[SwfClient]:
+        with self._lock:
+            client = self._idle.pop() if self._idle else None
+        client = client if client is not None else self.target.connect()
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._idle.append(client)

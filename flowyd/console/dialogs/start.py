@@ -1,0 +1,198 @@
+"""The form that starts a workflow: fields of `run()`'s signature, or JSON; options; the equal command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Collapsible, Footer, Input, Label, Select, Static
+
+from flowyd.console.view_model import actions, start_form
+from flowyd.console.view_model.actions import Step
+from flowyd.console.view_model.signatures import Parameter, Presence, Signature
+from flowyd.console.view_model.start_form import CHILD_POLICIES, FormError, Options
+
+#: The options in the order they are asked: name, label, hint.
+OPTIONS = (
+    ("workflow_id", "Workflow id", "a new one is made"),
+    ("tags", "Tags", "up to five, blanks between"),
+    ("task_list", "Decision list", "the type's default"),
+    ("workflow_duration", "Longest run, s", "the type's default"),
+    ("decision_duration", "Decision, s", "the type's default"),
+    ("priority", "Priority", "a whole number"),
+)
+_DEFAULT_POLICY = "the type's default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartDraft:
+    """What the form begins with."""
+
+    domain: str
+    name: str
+    version: str
+    #: None: the source is not on this machine, so arguments are asked for as JSON.
+    signature: Signature | None
+    #: The input shown at first, `[[…], {…}]` as JSON text; empty: none.
+    given: str
+    #: Where that input comes from, such as "as last time"; empty: nowhere.
+    origin: str
+    options: Options
+    #: The workflow id when none is written; one for the life of the form: the command shown is the one sent.
+    free_id: str
+    #: Writes a step's equal command as it works from a shell here.
+    spell: Callable[[Step], str]
+
+
+class StartDialog(ModalScreen[dict[str, Any] | None]):
+    """Answers SWF's StartWorkflowExecution, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Back", key_display="Esc"),
+        Binding("ctrl+s", "send", "Start"),
+        Binding("ctrl+y", "copy", "Copy command"),
+    ]
+
+    def __init__(self, draft: StartDraft) -> None:
+        super().__init__()
+        self._draft = draft
+
+    def compose(self) -> ComposeResult:
+        draft = self._draft
+        with Vertical(classes="dialog wide"):
+            origin = f", {draft.origin}" if draft.origin else ""
+            yield Static(f"Start {draft.name} {draft.version}{origin}", classes="title", markup=False)
+            with VerticalScroll(classes="fields", can_focus=False):
+                if draft.signature is not None and draft.signature.doc:
+                    yield Static(draft.signature.doc, classes="doc", markup=False)
+                yield from self._arguments()
+                with Collapsible(title="Options", collapsed=draft.options == Options()):
+                    yield from self._options()
+            yield Static(id="problem", markup=False)
+            yield Static(id="command", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Back", id="back", compact=True)
+                yield Button("Start", id="go", variant="primary", compact=True)
+        yield Footer(show_command_palette=False)
+
+    def _arguments(self) -> Iterator[Widget]:
+        signature = self._draft.signature
+        if signature is None:
+            yield Label("Arguments as JSON", markup=False)
+            yield Input(
+                self._draft.given,
+                placeholder='["a", 1] by place, {"name": 1} by name, [["a"], {"name": 1}] both',
+                id="arg-json",
+                compact=True,
+                select_on_focus=False,
+            )
+            return
+        texts = start_form.texts_of(signature, self._draft.given) if self._draft.given else {}
+        if not signature.parameters:
+            yield Static("It takes no arguments.", classes="doc")
+        for parameter in signature.parameters:
+            yield Label(_label(parameter), markup=False)
+            yield Input(
+                texts.get(parameter.name, ""),
+                placeholder=start_form.hint(parameter),
+                id=f"arg-{parameter.name}",
+                compact=True,
+                select_on_focus=False,
+            )
+
+    def _options(self) -> Iterator[Widget]:
+        for name, label, hint in OPTIONS:
+            yield Label(label, markup=False)
+            given = getattr(self._draft.options, name)
+            yield Input(given, placeholder=hint, id=f"option-{name}", compact=True, select_on_focus=False)
+        yield Label("Children", markup=False)
+        choices = [(policy, policy) for policy in (_DEFAULT_POLICY, *CHILD_POLICIES)]
+        policy = self._draft.options.child_policy or _DEFAULT_POLICY
+        yield Select(choices, value=policy, allow_blank=False, id="policy", compact=True)
+
+    def on_mount(self) -> None:
+        self.query(Input).first().focus()
+        self._review()
+
+    # What is written.
+
+    def request(self) -> dict[str, Any]:
+        """SWF's request for what is written.
+
+        Raises:
+            FormError: something is missing or wrong.
+        """
+        draft = self._draft
+        texts = {field.id: field.value for field in self.query(Input) if field.id}
+        if draft.signature is None:
+            given = start_form.from_json(texts["arg-json"])
+        else:
+            named = {p.name: texts[f"arg-{p.name}"] for p in draft.signature.parameters}
+            given = start_form.arguments(draft.signature, named)
+        policy = str(self.query_one("#policy", Select).value)
+        options = Options(
+            child_policy="" if policy == _DEFAULT_POLICY else policy,
+            **{name: texts[f"option-{name}"].strip() for name, _, _ in OPTIONS},
+        )
+        return start_form.request(
+            domain=draft.domain,
+            name=draft.name,
+            version=draft.version,
+            given=given,
+            options=options,
+            free_id=draft.free_id,
+        )
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    def _review(self) -> None:
+        """Writes the equal command, or nothing while the form cannot be sent."""
+        self.query_one("#problem", Static).update("")
+        try:
+            text = f"$ {self._draft.spell(actions.start(self.request()))}"
+        except FormError:
+            text = ""
+        self.query_one("#command", Static).update(text)
+
+    @on(Input.Submitted)
+    def _next(self) -> None:
+        self.focus_next()
+
+    @on(Button.Pressed, "#back")
+    def _back(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#go")
+    def action_send(self) -> None:
+        try:
+            request = self.request()
+        except FormError as error:
+            self.query_one("#problem", Static).update(str(error))
+            for name in error.problems:
+                for prefix in ("arg", "option"):
+                    for field in self.query(f"#{prefix}-{name}"):
+                        field.focus()
+                        return
+            return
+        self.dismiss(request)
+
+    def action_copy(self) -> None:
+        try:
+            self.app.copy_to_clipboard(self._draft.spell(actions.start(self.request())))
+        except FormError as error:
+            self.query_one("#problem", Static).update(str(error))
+        else:
+            self.notify("command copied", timeout=2)
+
+
+def _label(parameter: Parameter) -> str:
+    stars = {Presence.MANY: "*", Presence.NAMED: "**"}.get(parameter.presence, "")
+    needed = " *" if parameter.presence is Presence.REQUIRED else ""
+    return f"{stars}{parameter.name}{needed}"

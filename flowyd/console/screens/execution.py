@@ -1,0 +1,275 @@
+"""One execution: summary, timeline and what it waits for; its history; its payloads; its raw JSON.
+
+The screen follows an open execution; of a history it knows, only new events are asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import ContentSwitcher, Static
+
+from flowyd.console.dialogs.text import TextDialog
+from flowyd.console.reading import ExecutionAnswer, ExecutionQuestion, read_execution
+from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.starting import start_again
+from flowyd.console.view_model import actions, commands, history, payloads, summary, timeline, waiting
+from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.history import EventRow
+from flowyd.console.view_model.spans import Kind, Span, spans
+from flowyd.console.view_model.waiting import Wait
+from flowyd.console.widgets.head import content
+from flowyd.console.widgets.row_table import RowTable
+
+#: The views and their keys.
+VIEWS = {
+    "overview": ("t", "Timeline"),
+    "history": ("h", "History"),
+    "payloads": ("i", "Input/result"),
+    "raw": ("w", "Raw JSON"),
+}
+
+
+class ExecutionScreen(LiveScreen[ExecutionQuestion, ExecutionAnswer]):
+    """One execution from all sides."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"view('{name}')", title, show=False) for name, (key, title) in VIEWS.items()),
+        Binding("d", "decisions", "Decisions", show=False),
+        Binding("p", "parent", "Parent", show=False),
+        Binding("s", "signal", "Signal"),
+        Binding("c", "cancel", "Cancel"),
+        Binding("ctrl+t", "terminate", "Terminate"),
+        Binding("r", "again", "Start again"),
+        Binding("y", "copy", "Copy command"),
+        Binding("n", "found(1)", "Next found", show=False),
+        Binding("N", "found(-1)", "Previous found", show=False),
+    ]
+    help_text = """\
+t  timeline   h  history   i  input and result   w  raw JSON   (or Tab)
+Enter  on a bar or event: all of it; on a child: the child
+d  show decision tasks           p  go to the parent
+s  signal   c  request a cancel  ctrl+t  terminate
+r  start again with changes      y  copy the command that shows it
+/  filter the timeline or history; search the raw JSON (n next, N previous)
+
+░ waits for a worker   █ is worked on   ┄ timer   ✉ signal   ⚑ marker"""
+    every_s = 1.0
+
+    def __init__(self, workflow_id: str, run_id: str) -> None:
+        super().__init__()
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.answer: ExecutionAnswer | None = None
+        self._spans: tuple[Span, ...] = ()
+        self._decisions_shown = False
+
+    def body(self) -> ComposeResult:
+        with Horizontal(classes="bar"):
+            yield Static(id="views")
+        with ContentSwitcher(initial="overview"):
+            with Vertical(id="overview"):
+                yield Static(id="summary")
+                yield RowTable[Span](id="timeline", empty="nothing has been scheduled yet")
+                yield RowTable[Wait](id="waits")
+            with Horizontal(id="history"):
+                yield RowTable[EventRow](id="events", empty="no event matches; Escape clears the filter")
+                with VerticalScroll(id="event"):
+                    yield Static(id="event-text", markup=False)
+            with VerticalScroll(id="payloads"):
+                yield Static(id="payload-text")
+            with Vertical(id="raw"):
+                yield RowTable[history.Line](id="lines")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._title()
+        self.query_one("#timeline").focus()
+
+    @property
+    def view(self) -> str:
+        """The view that is shown."""
+        return self.query_one(ContentSwitcher).current or "overview"
+
+    # Asking.
+
+    def question(self) -> ExecutionQuestion | None:
+        known = self.answer.events if self.answer is not None else ()
+        if self.answer is not None and not self.answer.execution.is_open:
+            return None
+        return ExecutionQuestion(
+            domain=self.console_app.domain, workflow_id=self.workflow_id, run_id=self.run_id, known=known
+        )
+
+    def fetch(self, question: ExecutionQuestion) -> ExecutionAnswer:
+        return read_execution(self.console_app.backend, question)
+
+    def show(self, answer: ExecutionAnswer) -> None:
+        grown = self.answer is None or len(answer.events) != len(self.answer.events)
+        self.answer = answer
+        if grown:
+            self._spans = spans(answer.events)
+        self.set_stale(False)
+        self._title()
+        self._place_overview()
+        if grown:
+            self._place_history()
+            self._place_payloads()
+            self._place_raw()
+
+    def refused(self, error: Exception) -> None:
+        super().refused(error)
+        self.set_stale(True)
+
+    def status_changed(self) -> None:
+        self._place_overview()
+
+    def filtered(self) -> None:
+        if self.view == "raw":
+            self.action_found(0)
+            return
+        self._place_overview()
+        self._place_history()
+
+    # Placing.
+
+    def _title(self) -> None:
+        parts = [Part(self.workflow_id, Tone.STRONG), Part("  ")]
+        for name, (key, title) in VIEWS.items():
+            here = name == self.view
+            parts += [Part(f" {key} ", Tone.DIM), Part(title, Tone.STRONG if here else Tone.DIM)]
+        self.query_one("#views", Static).update(content(tuple(parts)))
+
+    def _place_overview(self) -> None:
+        answer, now = self.answer, time.time()
+        if answer is None:
+            return
+        lines = summary.lines(answer.execution, answer.description, answer.events, now=now)
+        self.query_one("#summary", Static).update(content(summary.joined(lines, self.size.width)))
+        hidden = {Kind.DECISION} if not self._decisions_shown else set()
+        words = self.filter_text.lower().split()
+        shown = tuple(s for s in self._spans if s.kind not in hidden and summary.found(s, words))
+        run = answer.execution
+        line = timeline.axis(self._spans, started_at=run.started_at, closed_at=run.closed_at, now=now)
+        self.query_one("#timeline", RowTable).show(shown, timeline.columns(line, now=now))
+        table = self.query_one("#waits", RowTable)
+        table.display = run.is_open
+        if run.is_open:
+            found = waiting.waits(self._spans, run_id=run.run_id, status=self.console_app.status, now=now)
+            table.show(found, waiting.columns())
+            table.styles.height = min(len(found), 6) + 1
+
+    def _place_history(self) -> None:
+        if self.answer is None:
+            return
+        rows = history.rows(self.answer.events)
+        shown = tuple(row for row in rows if history.found(row, self.filter_text))
+        self.query_one("#events", RowTable).show(shown, history.columns(now=time.time()))
+        self._show_event()
+
+    @on(RowTable.Moved, "#events")
+    def _show_event(self) -> None:
+        item = self.query_one("#events", RowTable).item
+        text = "" if item is None else history.as_json(item.event)
+        self.query_one("#event-text", Static).update(text)
+
+    def _place_payloads(self) -> None:
+        if self.answer is not None:
+            parts = payloads.parts(self.answer.description, self.answer.events)
+            self.query_one("#payload-text", Static).update(content(parts))
+
+    def _place_raw(self) -> None:
+        if self.answer is not None:
+            whole = {"execution": self.answer.description, "events": self.answer.events}
+            self.query_one("#lines", RowTable).show(history.lines(whole), history.line_columns())
+
+    # Keys.
+
+    def action_view(self, name: str) -> None:
+        self.query_one(ContentSwitcher).current = name
+        self._title()
+        self.focus_table()
+
+    def action_next_view(self, by: int) -> None:
+        names = list(VIEWS)
+        self.action_view(names[(names.index(self.view) + by) % len(names)])
+
+    def focus_table(self) -> None:
+        inside = {"overview": "#timeline", "history": "#events", "payloads": "#payloads", "raw": "#lines"}
+        self.query_one(inside[self.view]).focus()
+
+    def action_decisions(self) -> None:
+        self._decisions_shown = not self._decisions_shown
+        self._place_overview()
+
+    def action_found(self, by: int) -> None:
+        """Goes to the next line of the raw JSON that holds the searched text; 0: this one may be it."""
+        table: RowTable[history.Line] = self.query_one("#lines", RowTable)
+        if self.view != "raw" or not self.filter_text or table.item is None:
+            return
+        place = history.find(table.items, self.filter_text, start=table.item.number, by=by)
+        if place is None:
+            self.notify("not found", severity="warning", timeout=2)
+        else:
+            table.select_place(place)
+
+    def leave(self) -> None:
+        self.app.pop_screen()
+
+    def action_parent(self) -> None:
+        parent = self.answer.execution.parent if self.answer is not None else ()
+        if parent:
+            self.app.push_screen(ExecutionScreen(*parent))
+        else:
+            self.notify("It has no parent")
+
+    @on(RowTable.Opened, "#timeline")
+    def _open_span(self, event: RowTable.Opened) -> None:
+        span: Span = event.item
+        if span.kind is Kind.CHILD and span.run_id:
+            self.app.push_screen(ExecutionScreen(span.id, span.run_id))
+        else:
+            self.app.push_screen(TextDialog(f"{span.kind.value} {span.id}", payloads.span_parts(span)))
+
+    @on(RowTable.Opened, "#waits")
+    def _open_wait(self, event: RowTable.Opened) -> None:
+        wait: Wait = event.item
+        parts = [Part(f"{wait.what}\n\n"), Part(wait.reason, wait.tone)]
+        if wait.advice:
+            parts += [Part("\n\n"), Part(wait.advice, Tone.STRONG)]
+        self.app.push_screen(TextDialog("Why it does not go on", tuple(parts)))
+
+    @on(RowTable.Opened, "#events")
+    def _open_event(self, event: RowTable.Opened) -> None:
+        row: EventRow = event.item
+        self.app.push_screen(TextDialog(f"{row.event_id} {row.type}", (Part(history.as_json(row.event)),)))
+
+    def action_signal(self) -> None:
+        self._propose_open(actions.signal)
+
+    def action_cancel(self) -> None:
+        self._propose_open(actions.cancel)
+
+    def action_terminate(self) -> None:
+        self._propose_open(actions.terminate)
+
+    def _propose_open(self, make: actions.OnExecutions) -> None:
+        if self.answer is None:
+            return
+        if self.answer.execution.is_open:
+            self.propose(make(self.console_app.domain, (self.answer.execution,)))
+        else:
+            self.notify("It is closed already", severity="warning")
+
+    def action_again(self) -> None:
+        if self.answer is not None:
+            start_again(self, self.answer.execution)
+
+    def action_copy(self) -> None:
+        words = {"history": ("history",), "raw": ("history", "--raw")}.get(self.view, ("show",))
+        self.copy_command(commands.line(*words, self.workflow_id, "--run-id", self.run_id), scoped=True)

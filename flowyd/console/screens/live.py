@@ -1,0 +1,234 @@
+"""What all live screens have in common: the head, the filter line, and asking again while visible.
+
+A screen says what it asks (`question`, on the UI thread), how it is answered (`fetch`, in a thread), and
+shows the answer (`show`). Only the visible screen asks; one question is under way at a time; when answers
+take long, the pause grows with them.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+from flowyd.console.messages import Fetched, NotFetched
+from flowyd.console.view_model.actions import Action
+from flowyd.console.widgets.head import Head
+from flowyd.console.widgets.row_table import RowTable
+from flowyd.errors import FlowydError
+from flowyd.swf.faults import ThrottlingException
+
+if TYPE_CHECKING:
+    from flowyd.console.app import Console
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+#: How often a visible screen looks whether it should ask again.
+TICK_S = 0.25
+#: After an answer the screen pauses at least this many times as long as the answer took.
+PAUSE_FACTOR = 5.0
+#: While the service throttles, and while nobody answers, the pause doubles up to this.
+LONGEST_PAUSE_S = 30.0
+
+
+class LiveScreen(Screen[None], Generic[Question, Answer]):
+    """A screen that keeps itself up to date."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("escape", "back", "Back", show=False),
+        Binding("ctrl+r,f5", "ask_now", "Refresh", show=False),
+        Binding("tab", "next_view(1)", "Next view", show=False),
+        Binding("shift+tab", "next_view(-1)", "Previous view", show=False),
+    ]
+
+    #: Pause between two questions, seconds.
+    every_s: ClassVar[float] = 2.0
+    #: What the help says of this screen, one line per key or fact.
+    help_text: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked_at = 0.0
+        self._pause_s = 0.0
+        self._asking = False
+        self.filter_text = ""
+        #: When the last answer came, epoch seconds.
+        self.answered_at: float | None = None
+
+    @property
+    def console_app(self) -> Console:
+        return cast("Console", self.app)
+
+    # What each screen says for itself.
+
+    @abstractmethod
+    def question(self) -> Question | None:
+        """What to ask now; None: nothing."""
+
+    @abstractmethod
+    def fetch(self, question: Question) -> Answer:
+        """The answer; runs in a thread and may block.
+
+        Raises:
+            FlowydError: it was refused, or nobody answers.
+        """
+
+    @abstractmethod
+    def show(self, answer: Answer) -> None:
+        """Places the answer."""
+
+    @abstractmethod
+    def body(self) -> ComposeResult:
+        """The widgets between head and foot."""
+
+    def status_changed(self) -> None:
+        """The daemon's status has been seen anew, or could not be."""
+
+    def filtered(self) -> None:
+        """The filter text has changed."""
+
+    # The frame.
+
+    def compose(self) -> ComposeResult:
+        yield Head()
+        yield from self.body()
+        yield Input(id="filter", placeholder="filter", compact=True)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.set_interval(TICK_S, self._tick)
+        self._tick()
+
+    def on_screen_resume(self) -> None:
+        self.ask_soon()
+
+    def ask_soon(self) -> None:
+        """Asks again at the next tick."""
+        self._asked_at = 0.0
+        self._pause_s = 0.0
+        self._tick()
+
+    def action_ask_now(self) -> None:
+        self.ask_soon()
+
+    def _tick(self) -> None:
+        if not self.is_current or self._asking:
+            return
+        if time.monotonic() < self._asked_at + self._pause_s:
+            return
+        question = self.question()
+        if question is None:
+            return
+        self._asking = True
+        self.run_worker(lambda: self._fetch(question), thread=True, exit_on_error=False)
+
+    def _fetch(self, question: Question) -> None:
+        began = time.monotonic()
+        try:
+            answer = self.fetch(question)
+        except FlowydError as error:
+            self.post_message(NotFetched(error))
+        else:
+            self.post_message(Fetched(answer, time.monotonic() - began))
+
+    def _pause(self, seconds: float) -> None:
+        self._asking = False
+        self._asked_at = time.monotonic()
+        self._pause_s = seconds
+
+    @on(Fetched)
+    def _show_fetched(self, message: Fetched) -> None:
+        patience = self.console_app.backend.target.patience
+        self._pause(max(self.every_s * patience, message.took_s * PAUSE_FACTOR))
+        self.answered_at = time.time()
+        self.console_app.swf_trouble = ""
+        self.show(cast(Answer, message.answer))
+
+    @on(NotFetched)
+    def _show_not_fetched(self, message: NotFetched) -> None:
+        longer = self._pause_s * 2 if isinstance(message.error, ThrottlingException) else self.every_s
+        self._pause(min(max(longer, self.every_s), LONGEST_PAUSE_S))
+        self.refused(message.error)
+
+    def refused(self, error: Exception) -> None:
+        """Shows that the question was not answered; the last data stay, greyed."""
+        self.console_app.swf_trouble = str(error)
+
+    def set_stale(self, stale: bool) -> None:
+        """Greys what is shown, or takes that back."""
+        for table in self.query(RowTable):
+            table.set_class(stale, "-stale")
+            table.refresh()
+
+    def changed(self, step_error: str) -> None:
+        """An action has been carried out: what is shown is probably old."""
+        if not step_error:
+            self.ask_soon()
+
+    # The filter line.
+
+    def action_filter(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.add_class("-shown")
+        line.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self.filter_text = event.value
+        self.filtered()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.set_class(bool(line.value), "-shown")
+        self.focus_table()
+
+    def focus_table(self) -> None:
+        """Gives the keys back to the table that is shown."""
+        for table in self.query(RowTable):
+            if table.display and all(
+                parent.display for parent in table.ancestors if hasattr(parent, "display")
+            ):
+                table.focus()
+                return
+
+    def action_back(self) -> None:
+        """Out of the filter line, the filter, the marks, the screen: one at a time."""
+        line = self.query_one("#filter", Input)
+        if line.has_focus or line.value:
+            line.value = ""
+            line.remove_class("-shown")
+            self.focus_table()
+            return
+        marked = [table for table in self.query(RowTable) if table.marked]
+        if marked:
+            marked[0].unmark()
+            return
+        self.leave()
+
+    def leave(self) -> None:
+        """Out of the screen; a main screen stays."""
+
+    def action_next_view(self, by: int) -> None:
+        """The next main screen, or the next view of a screen that has several."""
+        self.console_app.action_next_place(by)
+
+    # Actions.
+
+    def propose(self, action: Action) -> None:
+        """Opens the dialog of an action; its targets are fixed from now on."""
+        self.console_app.propose(action)
+
+    def copy_command(self, command: str, *, scoped: bool) -> None:
+        """Copies a command to the terminal's clipboard, as it works from a shell here."""
+        text = self.console_app.spell_line(command, scoped=scoped)
+        self.app.copy_to_clipboard(text)
+        self.notify(f"copied: {text}", markup=False, timeout=3)

@@ -1,0 +1,135 @@
+"""From a key to a started workflow: choose the type, fill in the form, send it, open the new execution."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flowyd.console.dialogs.start import StartDialog, StartDraft
+from flowyd.console.dialogs.type_picker import TypePicker
+from flowyd.console.reading import ExecutionQuestion, list_types, read_execution
+from flowyd.console.sources import find_signature
+from flowyd.console.view_model import actions
+from flowyd.console.view_model.executions import Execution
+from flowyd.console.view_model.spans import attributes
+from flowyd.console.view_model.start_form import Options
+from flowyd.console.view_model.types import TypeRow, type_rows
+from flowyd.errors import FlowydError
+
+if TYPE_CHECKING:
+    from flowyd.console.screens.live import LiveScreen
+
+
+def start_new(screen: LiveScreen[Any, Any]) -> None:
+    """Lets the operator choose a registered type, then opens its form."""
+    console = screen.console_app
+    if _refused(screen):
+        return
+
+    def choose(infos: list[dict[str, Any]]) -> None:
+        rows = tuple(row for row in type_rows("workflow", infos, console.status) if not row.deprecated)
+
+        def chosen(row: TypeRow | None) -> None:
+            if row is not None:
+                start_type(screen, row.name, row.version)
+
+        console.push_screen(TypePicker(rows), chosen)
+
+    domain = console.domain
+    _in_thread(screen, lambda: list_types(console.backend, domain, "workflow"), choose)
+
+
+def start_type(screen: LiveScreen[Any, Any], name: str, version: str) -> None:
+    """Opens the form of a type, with what it was last started with."""
+    given = screen.console_app.memory.last_input(name, version)
+    _open_form(
+        screen,
+        name=name,
+        version=version,
+        given=given,
+        origin="arguments as last time" if given else "",
+        options=Options(),
+    )
+
+
+def start_again(screen: LiveScreen[Any, Any], execution: Execution) -> None:
+    """Opens the form of an execution's type with that execution's input and options."""
+    console = screen.console_app
+    if _refused(screen):
+        return
+    question = ExecutionQuestion(
+        domain=console.domain, workflow_id=execution.workflow_id, run_id=execution.run_id, known=()
+    )
+
+    def fetched(answer: Any) -> None:
+        settings = answer.description["executionConfiguration"]
+        _open_form(
+            screen,
+            name=execution.type_name,
+            version=execution.type_version,
+            given=attributes(answer.events[0]).get("input") or "",
+            origin=f"as {execution.workflow_id}",
+            options=Options(
+                task_list=settings["taskList"]["name"],
+                workflow_duration=settings["executionStartToCloseTimeout"],
+                decision_duration=settings["taskStartToCloseTimeout"],
+                child_policy=settings["childPolicy"],
+                tags=" ".join(execution.tags),
+                priority=settings.get("taskPriority") or "",
+            ),
+        )
+
+    _in_thread(screen, lambda: read_execution(console.backend, question), fetched)
+
+
+def _open_form(
+    screen: LiveScreen[Any, Any], *, name: str, version: str, given: str, origin: str, options: Options
+) -> None:
+    console = screen.console_app
+    if _refused(screen):
+        return
+
+    def filled_in(request: dict[str, Any] | None) -> None:
+        if request is None:
+            return
+        console.memory.remember_input(name, version, request["input"])
+        console.carry_out((actions.start(request),), done="started")
+
+    def opened(signature: Any) -> None:
+        draft = StartDraft(
+            domain=console.domain,
+            name=name,
+            version=version,
+            signature=signature,
+            given=given,
+            origin=origin,
+            options=options,
+            free_id=f"{name}-{uuid.uuid4().hex[:12]}",
+            spell=console.spell,
+        )
+        console.push_screen(StartDialog(draft), filled_in)
+
+    directories = console.backend.target.workflow_directories
+    _in_thread(screen, lambda: find_signature(directories, name, version), opened)
+
+
+def _refused(screen: LiveScreen[Any, Any]) -> bool:
+    if screen.console_app.read_only:
+        screen.notify("You may look, not start", severity="warning")
+        return True
+    return False
+
+
+def _in_thread(screen: LiveScreen[Any, Any], ask: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    """Asks in a thread and goes on with the answer on the UI thread; a refusal is shown."""
+
+    def work() -> None:
+        try:
+            answer = ask()
+        except FlowydError as error:
+            screen.app.call_from_thread(screen.notify, str(error), severity="error", markup=False)
+        else:
+            screen.app.call_from_thread(then, answer)
+
+    screen.run_worker(work, thread=True, exit_on_error=False)

@@ -1,0 +1,113 @@
+"""Registered workflow and activity types."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Static
+
+from flowyd.console.dialogs.text import TextDialog
+from flowyd.console.reading import list_types
+from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.starting import start_type
+from flowyd.console.view_model import actions, history, types
+from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.types import TypeRow
+from flowyd.console.widgets.head import content
+from flowyd.console.widgets.row_table import RowTable
+from flowyd.errors import FlowydError
+
+#: Infos of workflow types and of activity types.
+Infos = dict[str, list[dict[str, Any]]]
+
+
+class TypesScreen(LiveScreen[str, Infos]):
+    """The types of the domain."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "start", "Start"),
+        Binding("ctrl+d", "deprecate", "Deprecate", priority=True),
+    ]
+    help_text = """\
+Enter  all of the type's defaults   n  start a workflow of the type
+ctrl+d  deprecate the type, or take that back"""
+    every_s = 5.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._infos: Infos = {}
+
+    def body(self) -> ComposeResult:
+        with Horizontal(classes="bar"):
+            yield Static(content((Part("Types", Tone.STRONG),)))
+        yield RowTable[TypeRow](id="types", empty="no types are registered in this domain")
+
+    @property
+    def table(self) -> RowTable[TypeRow]:
+        return self.query_one("#types", RowTable)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.table.focus()
+
+    def question(self) -> str:
+        return self.console_app.domain
+
+    def fetch(self, question: str) -> Infos:
+        backend = self.console_app.backend
+        return {kind: list_types(backend, question, kind) for kind in ("workflow", "activity")}
+
+    def show(self, answer: Infos) -> None:
+        self._infos = answer
+        self.set_stale(False)
+        self.filtered()
+
+    def refused(self, error: Exception) -> None:
+        super().refused(error)
+        self.set_stale(True)
+
+    def filtered(self) -> None:
+        rows = [
+            row
+            for kind, infos in self._infos.items()
+            for row in types.type_rows(kind, infos, self.console_app.status)
+        ]
+        shown = tuple(row for row in rows if types.type_found(row, self.filter_text))
+        self.table.show(shown, types.type_columns(now=time.time()))
+
+    def action_start(self) -> None:
+        row = self.table.item
+        if row is not None and row.kind == "workflow":
+            start_type(self, row.name, row.version)
+        else:
+            self.notify("Choose a workflow type", timeout=3)
+
+    def action_deprecate(self) -> None:
+        row = self.table.item
+        if row is not None:
+            domain = self.console_app.domain
+            self.propose(
+                actions.set_deprecated(domain, row.kind, row.name, row.version, deprecated=row.deprecated)
+            )
+
+    @on(RowTable.Opened)
+    def _open(self, event: RowTable.Opened) -> None:
+        row: TypeRow = event.item
+        domain = self.console_app.domain
+
+        def describe() -> None:
+            request = {"domain": domain, f"{row.kind}Type": {"name": row.name, "version": row.version}}
+            try:
+                answer = self.console_app.backend.swf(f"Describe{row.kind.capitalize()}Type", request)
+            except FlowydError as error:
+                text = Part(str(error), Tone.BAD)
+            else:
+                text = Part(history.as_json(answer))
+            self.app.call_from_thread(self.app.push_screen, TextDialog(row.key, (text,)))
+
+        self.run_worker(describe, thread=True, exit_on_error=False)

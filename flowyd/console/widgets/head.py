@@ -1,0 +1,95 @@
+"""The two lines on top of each screen, and the banner below them when something does not answer."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from flowyd.console.view_model import workers
+from flowyd.console.view_model.cells import Part, Tone
+
+if TYPE_CHECKING:
+    from flowyd.console.app import Console
+
+#: Tones as theme colours, for texts outside of tables.
+COLOURS = {
+    Tone.PLAIN: "",
+    Tone.DIM: "$text-muted",
+    Tone.STRONG: "bold",
+    Tone.GOOD: "$text-success",
+    Tone.BUSY: "$text-primary",
+    Tone.WAITING: "$text-secondary",
+    Tone.WARN: "$text-warning",
+    Tone.BAD: "bold $text-error",
+}
+
+
+def content(parts: tuple[Part, ...]) -> Content:
+    """The parts as Textual's text."""
+    return Content.assemble(*((part.text, COLOURS[part.tone]) for part in parts))
+
+
+class Head(Vertical):
+    """Domain, daemon, role and time; the main screens; the banner."""
+
+    TICK_S: ClassVar[float] = 1.0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="state")
+        yield Static(id="places")
+        yield Static(id="banner", markup=False)
+
+    @property
+    def console_app(self) -> Console:
+        return cast("Console", self.app)
+
+    def on_mount(self) -> None:
+        self.set_interval(self.TICK_S, self.redraw)
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Writes all three anew from the app's state."""
+        if not self.screen.is_current:
+            return
+        console = self.console_app
+        self.query_one("#state", Static).update(self._state())
+        self.query_one("#places", Static).update(self._places())
+        banner = self.query_one("#banner", Static)
+        trouble = console.trouble
+        banner.set_class(bool(trouble), "-shown")
+        if trouble:
+            banner.update(f"▲ {trouble}; showing what was last seen, trying again")
+
+    def _state(self) -> Content:
+        console = self.console_app
+        target = console.backend.target
+        left: list[Part] = [
+            Part("flowyd", Tone.STRONG),
+            Part("  domain ", Tone.DIM),
+            Part(console.domain, Tone.STRONG),
+            Part(f"  {target.backend}  ", Tone.DIM),
+        ]
+        if console.status is not None:
+            left += workers.health(console.status)
+        elif target.control_socket is not None:
+            left.append(Part("no daemon", Tone.WARN))
+        right = time.strftime("%H:%M:%S")
+        if console.read_only:
+            right = f"read-only  {right}"
+        used = sum(len(part.text) for part in left) + len(right) + 2
+        gap = max(self.size.width - used, 1)
+        return content((*left, Part(" " * gap), Part(right, Tone.DIM)))
+
+    def _places(self) -> Content:
+        console = self.console_app
+        texts = []
+        for key, (name, title) in zip("1234567", console.PLACES.items(), strict=False):
+            here = name == console.current_mode
+            style = "reverse bold" if here else "$text-muted"
+            texts.append(Content.from_markup(f"[{style} @click=app.go('{name}')] {key} {title} [/]"))
+        return Content(" ").join(texts)
