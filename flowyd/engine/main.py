@@ -23,6 +23,7 @@ from flowyd.config.records import Durability
 from flowyd.engine.auth import SignatureGate
 from flowyd.engine.clock import SystemClock
 from flowyd.engine.connection import Gate
+from flowyd.engine.gauges import gauges_of
 from flowyd.engine.keys import load_keys
 from flowyd.engine.metrics import Metrics
 from flowyd.engine.opening import open_service
@@ -101,10 +102,12 @@ async def _serve(
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    metrics = Metrics()
+    metrics.add_gauges(gauges_of(settings.database, clock.now))
     server = Server(
         service,
         now=clock.now,
-        metrics=Metrics(),
+        metrics=metrics,
         most_connections=min(settings.most_connections, _raised_file_limit() - _OTHER_DESCRIPTORS),
     )
     for listening, gate in listeners:

@@ -16,14 +16,16 @@ import asyncio
 import json
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flowyd.engine import requests
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.connection import Connection, Gate
+from flowyd.engine.gauges import MOST_TASK_LISTS
 from flowyd.engine.http import HttpRequest, ResponseWriter
-from flowyd.engine.metrics import CONTENT_TYPE, Metrics
+from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
 from flowyd.swf import limits
 from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import (
@@ -235,5 +237,15 @@ class Server:
                 connection.abort()
         self._sweep = self._loop.call_later(_SWEEP_S, self._look_over)
 
-    def _gauges(self) -> list[tuple[str, str, tuple[str, ...], dict[tuple[str, ...], float]]]:
-        return [("connections", "Open connections", (), {(): float(len(self._connections))})]
+    def _gauges(self) -> list[Gauge]:
+        waiting: Counter[tuple[str, ...]] = Counter(
+            (call.request["domain"], call.action, call.request["taskList"]["name"])
+            for call in self._callers
+            if call.action in POLLS
+        )
+        pollers = {labels: float(count) for labels, count in waiting.most_common(MOST_TASK_LISTS)}
+        connections: dict[tuple[str, ...], float] = {(): float(len(self._connections))}
+        return [
+            ("connections", "Open connections", (), connections),
+            ("waiting_polls", "Polls without a task yet", ("domain", "action", "task_list"), pollers),
+        ]
