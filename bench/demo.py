@@ -7,6 +7,7 @@ execution completed, the killed activity was done again by another worker, and n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -29,6 +30,8 @@ PROCESSES = 4
 #: The largest picture, whose colours take longest: its worker is the one that is killed.
 VICTIM = PICTURES[0].name
 VICTIM_ACTIVITY = "predominantcolor"
+#: It is hit in the middle: its download takes two seconds.
+KILL_AFTER_S = 0.5
 
 #: Everything must be done by then.
 ALL_S = 60.0
@@ -111,8 +114,9 @@ class Demo:
                 self.screen.show(progress, now=time.time())
                 if all(one.closed for one in progress.values()):
                     return progress
-                if not self.killed and _runs(progress[VICTIM]):
+                if not self.killed and _runs_for(progress[VICTIM], now=time.time()) >= KILL_AFTER_S:
                     self.kill_one()
+                self.daemon.look()
                 time.sleep(REFRESH_S)
         finally:
             client.close()
@@ -183,39 +187,47 @@ class Demo:
         self.screen.say(f"  stopped after {took:.1f} s with exit code 0; none of its processes is left")
 
 
-def _runs(progress: Progress) -> bool:
-    return any(a.stage is Stage.RUNNING for a in progress.of(VICTIM_ACTIVITY))
+def _runs_for(progress: Progress, *, now: float) -> float:
+    """How long the activity to be hit has been running, seconds; 0 if it is not."""
+    running = [a for a in progress.of(VICTIM_ACTIVITY) if a.stage is Stage.RUNNING]
+    return now - running[0].started_at if running else 0.0
 
 
 def say_what_is_next(screen: Screen, daemon: Daemon) -> None:
     """Commands to copy."""
-    screen.title("The pictures are there; nothing else is left of the demo. Try next:")
-    flowyd = "flowyd --config conf/development.toml"
-    for command, meaning in (
-        (f"ls -R {daemon.pictures}", "what the workflow made"),
-        ("make run", "the daemon in the foreground, state under ./var"),
-        ("source .venv/bin/activate", "in a second terminal, then:"),
-        (f"{flowyd} start --wait imagecateg 1 URL", "with the address of a picture"),
-        (f"{flowyd} status", "engine, pools, workers"),
-        (f"{flowyd} list", "executions"),
-        (f"{flowyd} console", "all of it, live"),
-        ("less README.md docs/tutorial.md", "a tour, and how to write your own"),
+    screen.title("The pictures are kept, everything else of the demo is gone. Try next:")
+    picture = next(path for path in sorted(daemon.pictures.rglob("*.jpg")))
+    url = f"http://127.0.0.1:8000/{picture.relative_to(daemon.pictures)}"
+    flowyd = ".venv/bin/flowyd --config conf/development.toml"
+    for meaning, command in (
+        ("the daemon in the foreground, state under ./var", "make run"),
+        (
+            "in a second terminal, pictures to work on",
+            f"python3 -m http.server -b 127.0.0.1 -d {daemon.pictures}",
+        ),
+        ("in a third one, a workflow from start to end", f"{flowyd} start --wait imagecateg 1 {url}"),
+        ("engine, pools, workers", f"{flowyd} status"),
+        ("what has run", f"{flowyd} list --all"),
+        ("all of it, live", f"{flowyd} console"),
+        ("a tour, and how to write your own", "less README.md docs/tutorial.md"),
     ):
-        screen.say(f"  {command:<62} # {meaning}")
+        screen.say(f"  {screen.style(f'# {meaning}', 'dim')}")
+        screen.say(f"  {command}")
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, SIGTERM ends the demo as Ctrl-C does, with everything cleaned up."""
+    """Inside, SIGTERM and a closed terminal end the demo as Ctrl-C does, with everything cleaned up."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def clear(daemon: Daemon) -> None:
@@ -237,11 +249,12 @@ def main() -> int:
         except KeyboardInterrupt:
             daemon.end()
             shutil.rmtree(daemon.folder)
-            screen.say("interrupted; the daemon is stopped and its folder removed")
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                screen.say("interrupted; the daemon is stopped and its folder removed")
             return 130
         except Exception as error:
-            daemon.end()
             say_what_went_wrong(screen, daemon, error)
+            daemon.end()
             return 1
     clear(daemon)
     say_what_is_next(screen, daemon)
@@ -251,6 +264,8 @@ def main() -> int:
 def say_what_went_wrong(screen: Screen, daemon: Daemon, error: Exception) -> None:
     """The error, the end of the daemon's log, and where to look further."""
     text = str(error) if isinstance(error, DemoError) else f"{type(error).__name__}: {error}"
+    if daemon.ended_with is not None:
+        text = f"the daemon ended with {daemon.ended_with}; {text}"
     screen.say()
     screen.say(screen.style(f"The demo failed: {text}", "red"))
     for line in daemon.log_tail():

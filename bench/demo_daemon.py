@@ -70,6 +70,11 @@ class Daemon:
         """Where its engine answers."""
         return f"unix://{self.folder / 'run' / 'engine.sock'}"
 
+    @property
+    def ended_with(self) -> int | None:
+        """Its exit code, a signal as a negative number; None while it runs or before it was started."""
+        return self.process.poll() if self.process is not None else None
+
     def lay_out(self, *, processes: int) -> None:
         """Writes the folder: configuration, modules, and where state and pictures go."""
         for name in ("activities", "workflows"):
@@ -106,7 +111,7 @@ class Daemon:
 
     def status(self) -> DaemonStatus | None:
         """What it says about itself; None while nobody answers."""
-        self._remember()
+        self.look()
         try:
             return decode_status(ask(self.folder / "run" / "control.sock", "status"))
         except FlowydError:
@@ -136,7 +141,7 @@ class Daemon:
             DemoError: it would not end, or left a process behind.
         """
         assert self.process is not None
-        self._remember()
+        self.look()
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -150,7 +155,7 @@ class Daemon:
     def end(self) -> None:
         """Makes sure that no process of it is left, however the demo ended."""
         if self.process is not None and self.process.poll() is None:
-            self._remember()
+            self.look()
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(5.0)
@@ -161,19 +166,18 @@ class Daemon:
             if _runs(process):
                 process.kill()
 
+    def look(self) -> None:
+        """Takes note of its processes; psutil tells them from others that get the same pid later."""
+        if self.process is not None and self.process.poll() is None:
+            self._seen.update(psutil.Process(self.process.pid).children(recursive=True))
+
     def log_tail(self, lines: int = 20) -> list[str]:
         """The last lines of its log."""
         return self.log.read_text(errors="replace").splitlines()[-lines:] if self.log.exists() else []
 
     def _check_alive(self) -> None:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise DemoError(f"the daemon ended with {self.process.returncode}")
-
-    def _remember(self) -> None:
-        """Keeps its processes; psutil tells them from others that get the same pid later."""
-        if self.process is not None and self.process.poll() is None:
-            self._seen.update(psutil.Process(self.process.pid).children(recursive=True))
+        if self.ended_with is not None:
+            raise DemoError("it was not ready yet")
 
 
 def _runs(process: psutil.Process) -> bool:

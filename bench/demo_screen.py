@@ -10,6 +10,7 @@ from typing import TextIO
 
 from bench.demo_progress import Attempt, Progress, Stage
 
+#: In the order the workflow calls them.
 ACTIVITIES = ("resize", "predominantcolor", "renameimage")
 
 _COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
@@ -53,7 +54,8 @@ class Screen:
         if not self.is_terminal:
             self._tell(progress)
             return
-        lines = [self._row(name, one, now) for name, one in progress.items()]
+        head = self.style(f"  {'':<12} {'   '.join(ACTIVITIES)}", "dim")
+        lines = [head, *(self._row(name, one, now) for name, one in progress.items())]
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
         print(up + "".join(f"\x1b[2K{line}\n" for line in lines), end="", file=self._output, flush=True)
         self._drawn = len(lines)
@@ -73,16 +75,18 @@ class Screen:
             self.say(f"  {time.monotonic() - self._began:5.1f} s  {line}")
 
     def _row(self, name: str, progress: Progress, now: float) -> str:
-        cells = [self._cell(activity, progress.of(activity), now) for activity in ACTIVITIES]
+        cells = "".join(self._cell(activity, progress.of(activity), now) for activity in ACTIVITIES)
         end = self.style(progress.closed.lower(), "green" if progress.closed == "Completed" else "red")
-        return f"  {name:<12} {'  '.join(cells)}  {end}"
+        return f"  {name:<12} {cells} {end}"
 
     def _cell(self, activity: str, attempts: Sequence[Attempt], now: float) -> str:
-        marks = "".join(self.style(*_MARKS[attempt.stage]) for attempt in attempts) or " "
+        """Seconds and one mark per attempt, as wide as the name of the activity above it."""
         running = [a for a in attempts if a.stage is Stage.RUNNING]
         seconds = now - running[0].started_at if running else sum(a.duration_s for a in attempts)
-        shown = f"{max(0.0, seconds):4.1f} s" if attempts and (running or seconds) else " " * 6
-        return f"{activity} {shown} {marks}{' ' * max(0, 2 - len(attempts))}"
+        shown = f"{max(0.0, seconds):.1f} s" if running or seconds else ""
+        marks = "".join(self.style(*_MARKS[attempt.stage]) for attempt in attempts)
+        room = len(activity) + 3 - len(shown) - 1 - len(attempts)
+        return f"{shown} {marks}{' ' * room}" if room >= 0 else f"{shown} {marks} "
 
 
 def _outcome(attempt: Attempt) -> str:
