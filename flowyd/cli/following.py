@@ -15,12 +15,15 @@ from flowyd.cli.answers import Event, Execution
 from flowyd.cli.output import Page, page_of, print_json, safe
 from flowyd.cli.progress_view import board, moment_line
 from flowyd.cli.reaching import Service
-from flowyd.cli.show_view import payload
+from flowyd.cli.show_view import failure_lines, payload
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.spans import Span, attributes, spans
+from flowyd.errors import UnreachableError
 
 #: Pause between two looks while events come, and the longest one: near, and at Amazon, which throttles.
 _PAUSES_S = {False: (0.1, 1.0), True: (1.0, 5.0)}
+#: How long a service that went away is waited for.
+PATIENCE_S = 60.0
 #: Events that end an execution, with the word for it.
 ENDINGS = {
     "WorkflowExecutionCompleted": "completed",
@@ -70,11 +73,11 @@ def ending_lines(last: Event, first: Event) -> list[str]:
     members = attributes(last)
     took = wording.duration(float(last["eventTimestamp"]) - float(first["eventTimestamp"]))
     lines = [f"{ENDINGS[last['eventType']]} after {took}"]
-    for name in ("result", "reason", "cause", "timeoutType", "details"):
-        if members.get(name):
-            text = payload(members[name])
-            lines += [f"{name:<8} {text[0]}", *(f"{'':<8} {line}" for line in text[1:])]
-    return lines
+    if "result" in members:
+        top, *rest = payload(members["result"])
+        return [*lines, f"result   {top}", *(f"         {line}" for line in rest)]
+    reason = next((members[name] for name in ("reason", "cause", "timeoutType") if members.get(name)), "")
+    return [*lines, *(f"  {line}" for line in failure_lines(reason, members.get("details") or ""))]
 
 
 def _until_closed(reached: Service, execution: Execution, display: Any) -> list[Event]:
@@ -88,8 +91,20 @@ def _until_closed(reached: Service, execution: Execution, display: Any) -> list[
             return events
         time.sleep(pause_s)
         known = len(events)
-        events = answers.history(reached, execution, events)
+        events = _patiently(reached, execution, events)
         pause_s = shortest_s if len(events) > known else min(pause_s * 1.5, longest_s)
+
+
+def _patiently(reached: Service, execution: Execution, known: list[Event]) -> list[Event]:
+    """The history, also when the service is restarted meanwhile: the execution outlives it, so do we."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return answers.history(reached, execution, known)
+        except UnreachableError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_PAUSES_S[reached.remote][1])
 
 
 class _Quiet:

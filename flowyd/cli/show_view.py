@@ -21,6 +21,8 @@ from flowyd.control.status import DaemonStatus
 
 #: Lines of a payload that are shown; the rest is counted.
 PAYLOAD_LINES = 25
+#: Failures that are shown with their details; the table has all.
+FAILURES_SHOWN = 3
 #: Sections of spans, in this order, and what their id is called.
 _SECTIONS = (
     (Kind.ACTIVITY, "Activities"),
@@ -66,10 +68,8 @@ def lines(shown: Shown, page: Page) -> list[str]:
     out += _texts(found)
     if execution.is_open:
         waits = waiting.waits(found, run_id=execution.run_id, status=shown.status, now=shown.now)
-        out += ["", "Waits for", *_indented(table(waiting.columns(), waits, _narrower(page)))]
-    context = shown.description.get("latestExecutionContext")
-    if context:
-        out += ["", "Said by the last decision", *_indented(payload(context))]
+        out += ["", "Waiting", *_indented(table(waiting.columns(), waits, _narrower(page)))]
+        out += _last_decision(shown.description.get("latestExecutionContext"))
     return out
 
 
@@ -116,10 +116,18 @@ def _payloads(events: Sequence[Mapping[str, Any]], page: Page) -> Iterator[str]:
     if kind == "WorkflowExecutionCompleted" and "result" in members:
         yield from ("", "Result", *_indented(payload(members["result"])))
     elif kind in _ENDINGS:
+        failed = kind == "WorkflowExecutionFailed"
         yield from ("", page.drawn(cell(_ENDINGS[kind], Tone.BAD)))
-        for name in ("reason", "cause", "timeoutType", "details", "newExecutionRunId"):
-            if members.get(name):
-                yield from _indented(payload(members[name]))
+        names = ("reason", "timeoutType", "newExecutionRunId", "cause")
+        reason = next((members[name] for name in names if members.get(name)), "")
+        details = "" if failed and _told_by_a_task(events, members) else members.get("details") or ""
+        yield from _indented(failure_lines(reason, details))
+
+
+def _told_by_a_task(events: Sequence[Mapping[str, Any]], members: Mapping[str, Any]) -> bool:
+    """Whether the details are those of a failed task, which are shown with the task."""
+    details = members.get("details")
+    return any(attributes(event).get("details") == details for event in events[:-1] if details)
 
 
 _ENDINGS = {
@@ -154,12 +162,41 @@ def payload(text: str) -> list[str]:
     return [*found[:PAYLOAD_LINES], f"… {wording.plural(len(found) - PAYLOAD_LINES, 'more line')} (--json)"]
 
 
+def failure_lines(reason: str, details: str) -> list[str]:
+    """A reason and its details. Where the details are a worker's, the traceback stands as it was printed."""
+    lines = payload(reason) if reason else []
+    try:
+        members = json.loads(details)
+        traceback = str(members["traceback"]).rstrip("\n")
+    except (ValueError, TypeError, KeyError):
+        return lines + (payload(details) if details else [])
+    whole = safe(traceback).split("\n")
+    return [*lines, *(["…"] if len(whole) > PAYLOAD_LINES else []), *whole[-PAYLOAD_LINES:]]
+
+
+def _last_decision(context: str | None) -> Iterator[str]:
+    """Where the workflow's code stands: flowyd's deciders say it in the execution context; others may not."""
+    if not context:
+        return
+    try:
+        members = json.loads(context)
+        at, waits = str(members["at"]), [str(what) for what in members["waits_for"]]
+    except (ValueError, TypeError, KeyError):
+        yield from ("", "Said by the last decision", *_indented(payload(context)))
+        return
+    more = [f"{members['more']} more"] if members.get("more") else []
+    yield from ("", "The workflow stands", f"  at   {safe(at)}")
+    if waits:
+        yield f"  for  {safe(', '.join(waits + more))}"
+
+
 def _texts(found: Sequence[Span]) -> Iterator[str]:
-    """Reasons and details of what failed, in full: a table has no room for them."""
+    """Reasons and details of what failed last, in full: a table has no room for them."""
     failed = [span for span in found if span.outcome in ("failed", "timed out") and "\n" in span.text]
-    for span in failed:
-        yield from ("", f"{span.type or span.kind.value} ({span.id}) {span.outcome}")
-        yield from _indented(payload(span.text))
+    for span in failed[-FAILURES_SHOWN:]:
+        reason, _, details = span.text.partition("\n")
+        yield from ("", f"{span.type or span.kind.value} ({safe(span.id)}) {span.outcome}")
+        yield from _indented(failure_lines(reason, details))
 
 
 def span_columns(now: float, kind: Kind) -> tuple[Column[Span], ...]:

@@ -75,12 +75,14 @@ def _headline(status: DaemonStatus, page: Page, now: float) -> str:
 
 
 def _engine(engine: WorkerStatus) -> Cell:
-    sign, tone = STATES.get(engine.state, ("●", Tone.GOOD))
+    # An engine has nothing to poll: while it lives and reports, it serves.
+    serves = engine.state == "polling"
+    sign, tone = ("●", Tone.GOOD) if serves else STATES.get(engine.state, ("?", Tone.WARN))
     restarts = f"  {wording.plural(engine.restarts, 'restart')}" if engine.restarts else ""
     use = f"{wording.size(engine.rss_bytes)}, {engine.cpu_percent:.0f}% CPU" if engine.rss_bytes else ""
     return (
         Part("engine  "),
-        Part(f"{sign} {engine.state}", tone),
+        Part(f"{sign} {'serving' if serves else engine.state}", tone),
         Part(f"  pid {engine.pid or '-'}  {use}{restarts}".rstrip()),
     )
 

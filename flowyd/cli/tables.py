@@ -1,6 +1,6 @@
 """Columns over items as lines of text: aligned, as narrow as their content, fitted to the width there is.
 
-The columns are those of the console's view model. On a page without a width nothing is cut. Otherwise
+The columns are those of the console's view model. On a page without a width only payloads are cut. Otherwise
 columns of the highest `spare` are left out first, then those that stretch are cut, with an ellipsis.
 """
 
@@ -14,8 +14,8 @@ from flowyd.console.view_model.cells import GAP, Cell, Column, Part, Tone, cell,
 
 Item = TypeVar("Item")
 
-#: A width in which any content is drawn whole.
-_AMPLE = 10_000
+#: The widest a cell gets where nothing limits the page: payloads are read elsewhere.
+_AMPLE = 240
 
 
 def table(columns: Sequence[Column[Item]], items: Sequence[Item], page: Page) -> list[str]:
@@ -39,7 +39,7 @@ def table(columns: Sequence[Column[Item]], items: Sequence[Item], page: Page) ->
 def _natural(column: Column[Item], items: Sequence[Item]) -> tuple[int, bool]:
     """How wide the column would like to be, and whether there is nothing in it."""
     longest = max((len(plain(column.draw(item, _AMPLE))) for item in items), default=0)
-    return max(longest, len(column.title)), longest == 0
+    return max(min(longest, _AMPLE), len(column.title)), longest == 0
 
 
 def _fitted(columns: Sequence[Column[Item]], natural: Sequence[tuple[int, bool]], total: int) -> list[int]:
