@@ -44,7 +44,14 @@ ALLOWED = {
         "flowyd.worker",
     },
     "flowyd.console": {"flowyd.errors", "flowyd.swf", "flowyd.config", "flowyd.control", "flowyd.log"},
-    "flowyd.testing": {"flowyd.errors", "flowyd.swf", "flowyd.sdk", "flowyd.decider", "flowyd.engine"},
+    "flowyd.testing": {
+        "flowyd.errors",
+        "flowyd.swf",
+        "flowyd.config",
+        "flowyd.sdk",
+        "flowyd.decider",
+        "flowyd.engine",
+    },
     "flowyd.cli": {"flowyd"},
     "flowyd.__main__": {"flowyd.cli"},
 }

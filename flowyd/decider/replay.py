@@ -97,7 +97,7 @@ class Replay:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Around every answer: ends code that goes on after its end; keeps our faults from looking the author's."""
+        """Around every answer: ends code that goes on after its end; tells our faults from the author's."""
         self.progress.check_running()
         try:
             yield
