@@ -68,7 +68,7 @@ def lines(shown: Shown, page: Page) -> list[str]:
     out += _texts(found)
     if execution.is_open:
         waits = waiting.waits(found, run_id=execution.run_id, status=shown.status, now=shown.now)
-        out += ["", "Waiting", *_indented(table(waiting.columns(), waits, _narrower(page)))]
+        out += ["", "Waiting", *_indented(table(waiting.columns(waits), waits, _narrower(page)))]
         out += _last_decision(shown.description.get("latestExecutionContext"))
     return out
 
