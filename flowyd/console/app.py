@@ -47,6 +47,7 @@ class Console(App[None]):
     TITLE = "flowyd"
     CSS_PATH = "console.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
     MODES = {  # noqa: RUF012 (Textual declares it without ClassVar)
         "executions": ExecutionsScreen,
@@ -74,10 +75,10 @@ class Console(App[None]):
             Binding(str(digit), f"go('{name}')", title, show=False)
             for digit, (name, title) in enumerate(PLACES.items(), start=1)
         ),
-        Binding("colon", "command_palette", "Commands", key_display=":"),
+        Binding("colon", "command_palette", "More", key_display=":"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("f1", "help", "Help", show=False),
-        Binding("q,ctrl+q", "quit", "Leave", key_display="q"),
+        Binding("q,ctrl+q", "quit", "Leave", show=False),
     ]
 
     def __init__(self, target: Target, *, memory: Memory, theme: str | None = None) -> None:

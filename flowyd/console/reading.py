@@ -120,6 +120,8 @@ class ExecutionAnswer:
     execution: Execution
     description: dict[str, Any]
     events: tuple[Event, ...]
+    #: The line of code it stands at, where the source is on this machine.
+    source_line: str = ""
 
 
 def read_execution(backend: Backend, question: ExecutionQuestion) -> ExecutionAnswer:

@@ -30,6 +30,26 @@ def find_signature(directories: Iterable[Path], name: str, version: str) -> Sign
     return None
 
 
+def line_of(directories: Iterable[Path], at: str) -> str:
+    """The text of the line `FILE:NUMBER`; empty unless the file lies in one of the directories.
+
+    The place comes from an execution's context, which anyone may have written: no other file is read.
+    """
+    name, _, number = at.rpartition(":")
+    if not (name and number.isascii() and number.isdigit()):
+        return ""
+    file = Path(name).resolve()
+    if not any(file.is_relative_to(directory.resolve()) for directory in directories):
+        return ""
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, ValueError) as error:
+        logger.debug("%s is not read: %s", file, error)
+        return ""
+    place = int(number) - 1
+    return lines[place].strip() if 0 <= place < len(lines) else ""
+
+
 def _files(directories: Iterable[Path]) -> Iterator[Path]:
     count = 0
     for directory in directories:

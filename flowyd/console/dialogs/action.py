@@ -130,10 +130,11 @@ def _targets(action: Action) -> str:
 
 
 def _asked(field: Field) -> Iterator[Widget]:
-    yield Label(field.label + (" *" if field.needed else ""), markup=False)
     name = f"field-{field.name}"
-    if field.choices:
-        options = [(choice, choice) for choice in field.choices]
-        yield Select(options, value=field.value, allow_blank=False, id=name, compact=True)
-    else:
-        yield Input(field.value, placeholder=field.hint, id=name, compact=True, select_on_focus=False)
+    with Horizontal(classes="row"):
+        yield Label(field.label + (" *" if field.needed else ""), markup=False)
+        if field.choices:
+            options = [(choice, choice) for choice in field.choices]
+            yield Select(options, value=field.value, allow_blank=False, id=name, compact=True)
+        else:
+            yield Input(field.value, placeholder=field.hint, id=name, compact=True, select_on_focus=False)

@@ -85,37 +85,24 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
     def _arguments(self) -> Iterator[Widget]:
         signature = self._draft.signature
         if signature is None:
-            yield Label("Arguments as JSON", markup=False)
-            yield Input(
-                self._draft.given,
-                placeholder='["a", 1] by place, {"name": 1} by name, [["a"], {"name": 1}] both',
-                id="arg-json",
-                compact=True,
-                select_on_focus=False,
-            )
+            hint = '["a", 1] by place, {"name": 1} by name, [["a"], {"name": 1}] both'
+            yield from _row("JSON arguments", _input("arg-json", self._draft.given, hint))
             return
         texts = start_form.texts_of(signature, self._draft.given) if self._draft.given else {}
         if not signature.parameters:
             yield Static("It takes no arguments.", classes="doc")
         for parameter in signature.parameters:
-            yield Label(_label(parameter), markup=False)
-            yield Input(
-                texts.get(parameter.name, ""),
-                placeholder=start_form.hint(parameter),
-                id=f"arg-{parameter.name}",
-                compact=True,
-                select_on_focus=False,
-            )
+            field = _input(f"arg-{parameter.name}", texts.get(parameter.name, ""), start_form.hint(parameter))
+            yield from _row(_label(parameter), field)
 
     def _options(self) -> Iterator[Widget]:
         for name, label, hint in OPTIONS:
-            yield Label(label, markup=False)
-            given = getattr(self._draft.options, name)
-            yield Input(given, placeholder=hint, id=f"option-{name}", compact=True, select_on_focus=False)
-        yield Label("Children", markup=False)
+            yield from _row(label, _input(f"option-{name}", getattr(self._draft.options, name), hint))
         choices = [(policy, policy) for policy in (_DEFAULT_POLICY, *CHILD_POLICIES)]
         policy = self._draft.options.child_policy or _DEFAULT_POLICY
-        yield Select(choices, value=policy, allow_blank=False, id="policy", compact=True)
+        yield from _row(
+            "Children", Select(choices, value=policy, allow_blank=False, id="policy", compact=True)
+        )
 
     def on_mount(self) -> None:
         self.query(Input).first().focus()
@@ -190,6 +177,16 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
             self.query_one("#problem", Static).update(str(error))
         else:
             self.notify("command copied", timeout=2)
+
+
+def _row(label: str, field: Widget) -> Iterator[Widget]:
+    with Horizontal(classes="row"):
+        yield Label(label, markup=False)
+        yield field
+
+
+def _input(name: str, value: str, hint: str) -> Input:
+    return Input(value, placeholder=hint, id=name, compact=True, select_on_focus=False)
 
 
 def _label(parameter: Parameter) -> str:

@@ -6,6 +6,7 @@ The screen follows an open execution; of a history it knows, only new events are
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -18,6 +19,7 @@ from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.reading import ExecutionAnswer, ExecutionQuestion, read_execution
 from flowyd.console.screens.live import LiveScreen
 from flowyd.console.screens.starting import start_again
+from flowyd.console.sources import line_of
 from flowyd.console.view_model import actions, commands, history, payloads, summary, timeline, waiting
 from flowyd.console.view_model.cells import Part, Tone
 from flowyd.console.view_model.history import EventRow
@@ -45,8 +47,8 @@ class ExecutionScreen(LiveScreen[ExecutionQuestion, ExecutionAnswer]):
         Binding("s", "signal", "Signal"),
         Binding("c", "cancel", "Cancel"),
         Binding("ctrl+t", "terminate", "Terminate"),
-        Binding("r", "again", "Start again"),
-        Binding("y", "copy", "Copy command"),
+        Binding("r", "again", "Again"),
+        Binding("y", "copy", "Copy", tooltip="the equal command"),
         Binding("n", "found(1)", "Next found", show=False),
         Binding("N", "found(-1)", "Previous found", show=False),
     ]
@@ -77,6 +79,7 @@ r  start again with changes      y  copy the command that shows it
                 yield Static(id="summary")
                 yield RowTable[Span](id="timeline", empty="nothing has been scheduled yet")
                 yield RowTable[Wait](id="waits")
+                yield RowTable[EventRow](id="latest")
             with Horizontal(id="history"):
                 yield RowTable[EventRow](id="events", empty="no event matches; Escape clears the filter")
                 with VerticalScroll(id="event"):
@@ -107,7 +110,10 @@ r  start again with changes      y  copy the command that shows it
         )
 
     def fetch(self, question: ExecutionQuestion) -> ExecutionAnswer:
-        return read_execution(self.console_app.backend, question)
+        backend = self.console_app.backend
+        answer = read_execution(backend, question)
+        at = summary.stands_at(answer.description)
+        return replace(answer, source_line=line_of(backend.target.workflow_directories, at))
 
     def show(self, answer: ExecutionAnswer) -> None:
         grown = self.answer is None or len(answer.events) != len(self.answer.events)
@@ -149,7 +155,9 @@ r  start again with changes      y  copy the command that shows it
         answer, now = self.answer, time.time()
         if answer is None:
             return
-        lines = summary.lines(answer.execution, answer.description, answer.events, now=now)
+        lines = summary.lines(
+            answer.execution, answer.description, answer.events, source_line=answer.source_line, now=now
+        )
         self.query_one("#summary", Static).update(content(summary.joined(lines, self.size.width)))
         hidden = {Kind.DECISION} if not self._decisions_shown else set()
         words = self.filter_text.lower().split()
@@ -161,8 +169,7 @@ r  start again with changes      y  copy the command that shows it
         table.display = run.is_open
         if run.is_open:
             found = waiting.waits(self._spans, run_id=run.run_id, status=self.console_app.status, now=now)
-            table.show(found, waiting.columns())
-            table.styles.height = min(len(found), 6) + 1
+            table.show(found, waiting.columns(found))
 
     def _place_history(self) -> None:
         if self.answer is None:
@@ -170,6 +177,7 @@ r  start again with changes      y  copy the command that shows it
         rows = history.rows(self.answer.events)
         shown = tuple(row for row in rows if history.found(row, self.filter_text))
         self.query_one("#events", RowTable).show(shown, history.columns(now=time.time()))
+        self.query_one("#latest", RowTable).show(shown[::-1], history.columns(now=time.time()))
         self._show_event()
 
     @on(RowTable.Moved, "#events")
@@ -245,6 +253,7 @@ r  start again with changes      y  copy the command that shows it
         self.app.push_screen(TextDialog("Why it does not go on", tuple(parts)))
 
     @on(RowTable.Opened, "#events")
+    @on(RowTable.Opened, "#latest")
     def _open_event(self, event: RowTable.Opened) -> None:
         row: EventRow = event.item
         self.app.push_screen(TextDialog(f"{row.event_id} {row.type}", (Part(history.as_json(row.event)),)))

@@ -27,9 +27,9 @@ class ExecutionsScreen(LiveScreen[ListQuestion, Listing]):
     """The list of executions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "side", "Open/closed"),
+        Binding("o", "side", "Closed"),
         Binding("n", "start", "Start"),
-        Binding("r", "again", "Start again"),
+        Binding("r", "again", "Start again", show=False),
         Binding("s", "signal", "Signal"),
         Binding("c", "cancel", "Cancel"),
         Binding("ctrl+t", "terminate", "Terminate"),

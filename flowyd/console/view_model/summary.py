@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +24,14 @@ _PLURALS = {"activity": "activities", "child": "children"}
 
 
 def lines(
-    execution: Execution, description: Mapping[str, Any], events: Sequence[Event], *, now: float
+    execution: Execution,
+    description: Mapping[str, Any],
+    events: Sequence[Event],
+    *,
+    source_line: str,
+    now: float,
 ) -> tuple[Cell, ...]:
-    """Status, type and times; input; result or failure; what is open."""
+    """Status, type and times; input; result or failure, or what is open and where the code stands."""
     found = [_first(execution, now), _second(execution, description)]
     given = attributes(events[0]).get("input") if events else None
     if given:
@@ -35,7 +41,20 @@ def lines(
         found.append(ended)
     elif description.get("openCounts"):
         found.append((Part("open     ", Tone.DIM), Part(open_text(description["openCounts"]))))
+        at = stands_at(description)
+        if at:
+            found.append((Part("stands   ", Tone.DIM), Part(f"{at}  "), Part(source_line, Tone.STRONG)))
     return tuple(found)
+
+
+def stands_at(description: Mapping[str, Any]) -> str:
+    """File and line that flowyd's decider noted in the execution context; empty where it noted none."""
+    try:
+        context = json.loads(description.get("latestExecutionContext") or "")
+    except ValueError:
+        return ""
+    at = context.get("at") if isinstance(context, dict) else None
+    return at if isinstance(at, str) else ""
 
 
 def _first(execution: Execution, now: float) -> Cell:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Cell, Column, Tone, cell
+from flowyd.console.view_model.cells import Column, Tone, cell
 from flowyd.console.view_model.spans import Kind, Span
 from flowyd.console.view_model.workers import AT_WORK
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
@@ -21,7 +21,7 @@ class Wait:
     """One thing an execution waits for."""
 
     key: str
-    #: What is waited for, such as "activity resize 1 (resize-0-0)".
+    #: What is waited for, such as "resize-0-0 (resize 1)".
     what: str
     #: Why it is not there yet.
     reason: str
@@ -69,7 +69,7 @@ def waits(spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, no
 def _wait(span: Span, scene: _Scene) -> Wait:
     reason, tone, advice = _reason(span, scene)
     label = {Kind.DECISION: "a decision", Kind.TIMER: f"timer {span.id}"}.get(
-        span.kind, f"{span.kind.value} {span.type} ({span.id})"
+        span.kind, f"{span.id} ({span.type})"
     )
     since = span.started_at if span.started_at is not None else span.asked_at
     return Wait(key=span.key, what=label, reason=reason, tone=tone, for_s=scene.now - since, advice=advice)
@@ -166,15 +166,16 @@ def _deaths(workers: Iterable[WorkerStatus]) -> str:
     return "; ".join(sorted(found)) or "no processes"
 
 
-def columns() -> tuple[Column[Wait], ...]:
-    """What is waited for as a table."""
-    return (
-        Column(title="Waits for", draw=_what, width=20, stretch=2),
-        Column(title="For", draw=lambda w, _n: cell(wording.age(w.for_s), Tone.DIM), width=4, right=True),
-        Column(title="Because", draw=lambda w, _n: cell(w.reason, w.tone), width=24, stretch=4),
+_COLUMNS: tuple[Column[Wait], ...] = (
+    Column(title="Waits for", draw=lambda w, _n: cell(w.what), width=20, stretch=2),
+    Column(title="For", draw=lambda w, _n: cell(wording.age(w.for_s), Tone.DIM), width=4, right=True),
+    Column(title="Because", draw=lambda w, _n: cell(w.reason, w.tone), width=46, stretch=3),
+)
+
+
+def columns(found: Sequence[Wait]) -> tuple[Column[Wait], ...]:
+    """What is waited for as a table; without the column of advice where there is none."""
+    advice: tuple[Column[Wait], ...] = (
         Column(title="Advice", draw=lambda w, _n: cell(w.advice, Tone.STRONG), width=20, stretch=2, spare=1),
     )
-
-
-def _what(wait: Wait, _width: int) -> Cell:
-    return cell(wait.what, Tone.PLAIN)
+    return (*_COLUMNS, *(advice if any(wait.advice for wait in found) else ()))

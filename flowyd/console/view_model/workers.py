@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone, cell
@@ -14,6 +14,7 @@ STATES = {
     "starting": ("◌", Tone.WAITING),
     "loading": ("◌", Tone.WAITING),
     "polling": ("○", Tone.DIM),
+    "serving": ("●", Tone.GOOD),
     "running": ("▶", Tone.BUSY),
     "hung": ("‼", Tone.BAD),
     "draining": ("◑", Tone.WARN),
@@ -22,6 +23,7 @@ STATES = {
     "fatal": ("✘", Tone.BAD),
     "quarantined": ("✘", Tone.BAD),
 }
+_IDLE = frozenset({"polling", "running"})
 #: States in which a worker takes tasks or soon will.
 AT_WORK = frozenset({"starting", "loading", "polling", "running"})
 
@@ -50,7 +52,9 @@ def rows(status: DaemonStatus) -> tuple[WorkerRow, ...]:
 
 def _rows(status: DaemonStatus) -> Iterator[WorkerRow]:
     if status.engine is not None:
-        yield WorkerRow(key="engine", pool=None, worker=status.engine)
+        # The engine waits for requests, it polls nothing.
+        engine = replace(status.engine, state="serving") if status.engine.state in _IDLE else status.engine
+        yield WorkerRow(key="engine", pool=None, worker=engine)
     for pool in status.pools:
         yield WorkerRow(key=f"pool {pool.name}", pool=pool, worker=None)
         for place, worker in enumerate(pool.workers):
@@ -71,12 +75,12 @@ def found(row: WorkerRow, text: str) -> bool:
 def columns(*, now: float) -> tuple[Column[WorkerRow], ...]:
     """The columns of the workers' table."""
     return (
-        Column(title="Pool / pid", draw=_name, width=16, stretch=1),
-        Column(title="State", draw=lambda r, _w: _state(r), width=13),
+        Column(title="Pool / pid", draw=_name, width=13, stretch=1),
+        Column(title="State", draw=lambda r, _w: _state(r), width=12),
         Column(title="For", draw=lambda r, _w: _for(r), width=4, right=True),
-        Column(title="Task", draw=lambda r, _w: _task(r), width=18, stretch=4),
+        Column(title="Task", draw=lambda r, _w: _task(r), width=29, stretch=4),
         Column(title="Beat", draw=lambda r, _w: _beat(r), width=4, right=True),
-        Column(title="Done", draw=lambda r, _w: _done(r), width=6, right=True),
+        Column(title="Done", draw=lambda r, _w: _done(r), width=5, right=True),
         Column(title="Fail", draw=lambda r, _w: _failed(r), width=4, right=True, spare=1),
         Column(title="RSS", draw=lambda r, _w: _rss(r), width=8, right=True, spare=2),
         Column(title="CPU", draw=lambda r, _w: _cpu(r), width=4, right=True, spare=2),
@@ -126,7 +130,7 @@ def _task(row: WorkerRow) -> Cell:
     if row.worker is not None:
         return _task_parts(row.worker)
     assert row.pool is not None
-    return cell(f"{row.pool.kind} tasks of list {row.pool.task_list}", Tone.DIM)
+    return cell(f"list {row.pool.task_list}", Tone.DIM)
 
 
 def _task_parts(worker: WorkerStatus) -> Cell:
@@ -134,8 +138,9 @@ def _task_parts(worker: WorkerStatus) -> Cell:
     if task is None:
         return cell("not started, see last death" if worker.state == "fatal" else "", Tone.DIM)
     kind = task.get("type_name", "")
-    label = f"decides {kind}" if task.get("kind") == "decision" else f"{kind} {task.get('activity_id', '')}"
-    return (Part(label.strip()), Part(f"  {task.get('workflow_id', '')}", Tone.DIM))
+    label = f"decides {kind}" if task.get("kind") == "decision" else kind
+    ids = f"  {task.get('workflow_id', '')}  {task.get('activity_id', '')}"
+    return (Part(label), Part(ids.rstrip(), Tone.DIM))
 
 
 def task_text(worker: WorkerStatus) -> str:

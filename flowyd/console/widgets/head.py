@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Tones as theme colours, for texts outside of tables.
 COLOURS = {
     Tone.PLAIN: "",
-    Tone.DIM: "$text-muted",
+    Tone.DIM: "$foreground-muted",
     Tone.STRONG: "bold",
     Tone.GOOD: "$text-success",
     Tone.BUSY: "$text-primary",
@@ -90,6 +90,6 @@ class Head(Vertical):
         texts = []
         for key, (name, title) in zip("1234567", console.PLACES.items(), strict=False):
             here = name == console.current_mode
-            style = "reverse bold" if here else "$text-muted"
+            style = "reverse bold" if here else "$foreground-muted"
             texts.append(Content.from_markup(f"[{style} @click=app.go('{name}')] {key} {title} [/]"))
         return Content(" ").join(texts)

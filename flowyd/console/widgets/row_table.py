@@ -234,8 +234,11 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
         return max(self.size.height - 1, 1)
 
     def _resize(self) -> None:
-        self._widths = widths(self._columns, max(self.size.width - _MARGIN, 1))
-        self.virtual_size = Size(self.size.width, len(self._items) + 1)
+        self._widths = widths(self._columns, max(self.size.width - _MARGIN - 1, 1))
+        height = self.virtual_size.height
+        self.virtual_size = Size(self.size.width, max(len(self._items), 1) + 1)
+        if self.virtual_size.height != height and self.styles.is_auto_height:
+            self.refresh(layout=True)
 
     def on_resize(self) -> None:
         self._resize()
@@ -292,7 +295,7 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
             row += self._style("marked")
         if under:
             row += self._style("cursor" if self.has_focus else "cursor-blurred")
-        sign = ("▌" if under else " ") + ("●" if marked else " ")
+        sign = ("▌" if under and self.has_focus else " ") + ("●" if marked else " ")
         found = [Segment(sign, row)]
         for column, size in zip(self._columns, self._widths, strict=False):
             if size:
