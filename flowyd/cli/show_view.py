@@ -180,8 +180,11 @@ def _last_decision(context: str | None) -> Iterator[str]:
         return
     try:
         members = json.loads(context)
+        if members.get("returned"):
+            yield from ("", "The workflow has returned and completes when what is open has ended")
+            return
         at, waits = str(members["at"]), [str(what) for what in members["waits_for"]]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         yield from ("", "Said by the last decision", *_indented(payload(context)))
         return
     more = [f"{members['more']} more"] if members.get("more") else []

@@ -64,7 +64,7 @@ POOL = _keys(
     name=kinds.POOL_NAME,
     kind=kinds.one_of(PoolKind),
     task_list=kinds.SWF_NAME,
-    processes=kinds.number(least=0, most=1000),
+    processes=kinds.number(least=0, most=512),
     stop_timeout_s=kinds.duration(least="0s", most="1d"),
     backoff_first_s=kinds.duration(least="10ms", most="1h"),
     backoff_longest_s=kinds.duration(least="10ms", most="1d"),

@@ -112,6 +112,12 @@ def test_an_open_execution_says_what_it_waits_for_and_where_it_stands() -> None:
     assert lines[-3:] == ["The workflow stands", "  at   w.py:29", "  for  resize-1 (resize 1), 2 more"]
 
 
+def test_a_workflow_that_has_returned_says_so() -> None:
+    lines = shown(described(context='{"waits_for": [], "returned": true, "open": 1}'), OPEN)
+
+    assert lines[-1] == "The workflow has returned and completes when what is open has ended"
+
+
 def test_the_context_of_another_decider_is_shown_as_it_is() -> None:
     assert shown(described(context="step 3"), OPEN)[-2:] == ["Said by the last decision", "  step 3"]
 

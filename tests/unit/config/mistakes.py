@@ -50,7 +50,7 @@ MISTAKES = (
         "a number in quotes",
         POOL + 'processes = "4"\n',
         (
-            'FILE:5: [[pool]] "images" processes = "4": must be a whole number from 0 to 1000; '
+            'FILE:5: [[pool]] "images" processes = "4": must be a whole number from 0 to 512; '
             "write 4 without quotes",
         ),
     ),
