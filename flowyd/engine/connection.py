@@ -19,8 +19,9 @@ from flowyd.swf.faults import SwfFault, ValidationException
 
 #: How long a request may take to come in whole, and an answer to be read, seconds.
 REQUEST_S = 30.0
-#: A connection that pipelines more requests than this is not read until they are answered.
+#: A connection that pipelines more requests than this, or larger ones, is not read until they are answered.
 _MOST_PIPELINED = 64
+_MOST_PIPELINED_BYTES = 1_048_576
 #: pid, uid, gid of the peer of a unix socket.
 _CREDENTIALS = struct.Struct("3i")
 
@@ -95,6 +96,11 @@ class Connection(asyncio.Protocol):
         """Whether the peer is on this machine."""
         return self.peer.startswith(("pid ", "127.", "::1"))
 
+    @property
+    def buffered_bytes(self) -> int:
+        """How much of its requests is kept in memory."""
+        return self._reader.buffered_bytes + self._waiting_bytes()
+
     def is_overdue(self, now: float) -> bool:
         """Whether the peer takes too long to send its request (or its first one), or to read its answer."""
         is_sending = self._reader.has_begun or (self.is_idle and not self._used)
@@ -118,7 +124,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(http.CONTINUE)
         if self._request is None:
             self._go_on()
-        if len(self._waiting) > _MOST_PIPELINED and self._is_reading:
+        if self._waiting and self._is_reading and self._waits_too_much():
             self._is_reading = False
             self._transport.pause_reading()
 
@@ -145,6 +151,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_writable = True
+        if self._request is None:
+            self._go_on()
 
     def answer(self, result: bytes | SwfFault) -> None:
         """Sends the answer of the call under way and goes on with the next request."""
@@ -177,13 +185,14 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _go_on(self) -> None:
-        while self._waiting and self._request is None:
+        """Starts on the next request, unless one is under way or the peer does not read its answers."""
+        while self._waiting and self._request is None and self._is_writable:
             request = self._waiting.pop(0)
             if self._has_ended and request.action in POLLS:
                 continue
             self._request = request
             self._call = self._host.take(self, request, self._gate)
-        if self._request is not None:
+        if self._request is not None or self._waiting:
             return
         if self._has_ended:
             self._transport.close()
@@ -191,9 +200,15 @@ class Connection(asyncio.Protocol):
             self._is_reading = True
             self._transport.resume_reading()
 
+    def _waits_too_much(self) -> bool:
+        return len(self._waiting) > _MOST_PIPELINED or self._waiting_bytes() > _MOST_PIPELINED_BYTES
+
+    def _waiting_bytes(self) -> int:
+        return sum(len(request.body) for request in self._waiting)
+
     def _refuse(self, error: ProtocolError) -> None:
         """Answers what cannot be read, behind nothing that is still under way, and closes."""
-        if self._request is None:
+        if self.is_idle:
             request = HttpRequest(keep_alive=False)
             fault = ValidationException(f"The request cannot be read: {error}")
             self._request = request

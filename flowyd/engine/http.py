@@ -95,6 +95,11 @@ class RequestReader:
         """Whether a part of a request is here whose rest is not."""
         return self._has_begun
 
+    @property
+    def buffered_bytes(self) -> int:
+        """How much of the request that has begun is kept."""
+        return self._body_bytes if self._has_begun and not self._request.is_too_large else 0
+
     def take_continue(self) -> bool:
         """Whether the sender waits for leave to send its body; tells so once."""
         waits, self._waits_for_continue = self._waits_for_continue, False
@@ -103,6 +108,8 @@ class RequestReader:
     def feed(self, data: bytes) -> Sequence[HttpRequest]:
         """The requests that are complete with these bytes.
 
+        If what follows a complete request cannot be read, that request is the last one.
+
         Raises:
             ProtocolError: this is no HTTP/1.1, or too much of it; the connection cannot be used any more.
         """
@@ -110,9 +117,10 @@ class RequestReader:
         self._has_just_begun = False
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise ProtocolError("no other protocol is spoken here") from error
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
+            if self._complete:
+                self._complete[-1].keep_alive = False
+                return self._complete
             cause = error.__context__
             raise ProtocolError(str(cause if isinstance(cause, ProtocolError) else error)) from error
         if self._has_begun and not self._is_in_body and not self._has_just_begun:

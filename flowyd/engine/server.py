@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 #: How often connections are looked over for these limits, seconds.
 _SWEEP_S = 1.0
+#: Parts of requests that all connections together may keep in memory; beyond it the largest are cut off.
+MOST_BUFFERED_BYTES = 256 * 1_048_576
 #: What a poll is answered with when the engine stops.
 _EMPTY_POLL = {
     "PollForActivityTask": b'{"startedEventId":0}',
@@ -127,6 +129,7 @@ class Server:
     def enter(self, connection: Connection) -> None:
         """A new connection; at the limit the one that has been idle longest makes room."""
         self._connections[connection] = None
+        logger.debug("Connection from %s", connection.peer, extra={"action": "connect"})
         if len(self._connections) > self._most_connections:
             idle = min(
                 (other for other in self._connections if other.is_idle and other is not connection),
@@ -217,7 +220,7 @@ class Server:
         began_at = self._loop.time()
         try:
             answers = self._service.turn(calls)
-            self._last_turn_failed = False
+            self._last_turn_failed = any(isinstance(each.result, InternalFailure) for each in answers)
         except Exception:
             # A bug or a broken store: nothing of this turn is promised to anybody, the next one may work.
             logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
@@ -235,7 +238,18 @@ class Server:
         for connection in list(self._connections):
             if connection.is_overdue(now):
                 connection.abort()
+        self._free_buffers()
         self._sweep = self._loop.call_later(_SWEEP_S, self._look_over)
+
+    def _free_buffers(self) -> None:
+        """Cuts off those that hold most, if all together hold too much of requests that are not whole."""
+        held = {connection: connection.buffered_bytes for connection in self._connections}
+        total = sum(held.values())
+        for connection in sorted(held, key=lambda each: held[each], reverse=True):
+            if total <= MOST_BUFFERED_BYTES:
+                return
+            total -= held[connection]
+            connection.abort()
 
     def _gauges(self) -> list[Gauge]:
         waiting: Counter[tuple[str, ...]] = Counter(

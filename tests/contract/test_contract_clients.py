@@ -166,6 +166,13 @@ def test_an_empty_poll_has_no_token(client: PollingClient, domain: str) -> None:
     assert answer["startedEventId"] == 0
 
 
+def test_a_poll_withdrawn_beforehand_gives_nothing(client: PollingClient, domain: str) -> None:
+    signal = Signal()
+    signal.set()
+
+    assert client.poll("PollForActivityTask", activities(domain), withdraw=signal) is None
+
+
 def test_a_task_ends_a_poll(client: PollingClient, domain: str) -> None:
     start(client, domain)
 
