@@ -1,0 +1,300 @@
+"""The file: restarts, a disk that is full, retention, backup, versions, damage, one engine at a time."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from flowyd.engine.backup import back_up
+from flowyd.engine.clock import ManualClock
+from flowyd.engine.integrity import check_integrity
+from flowyd.engine.migrations import migrate
+from flowyd.engine.opening import open_service
+from flowyd.engine.settings import ServiceSettings
+from flowyd.errors import StoreError
+from flowyd.swf.faults import InternalFailure, UnknownResourceFault
+from tests.unit.engine_service.engine_service_scene import (
+    COMPLETE,
+    DOMAIN,
+    START_AT,
+    Scene,
+    schedule,
+    timer,
+)
+
+DAY_S = 86_400.0
+
+
+def test_everything_goes_on_after_a_restart(scene: Scene) -> None:
+    execution = scene.start()
+    task = scene.poll()
+    scene.reopen()
+    scene.call("RespondDecisionTaskCompleted", taskToken=task["taskToken"], decisions=[schedule("a")])
+    scene.reopen()
+    activity = scene.poll("Activity")
+    scene.reopen()
+    scene.call("RespondActivityTaskCompleted", taskToken=activity["taskToken"])
+    scene.reopen()
+    scene.decide(COMPLETE)
+    scene.reopen()
+
+    assert scene.types(execution)[-1] == "WorkflowExecutionCompleted"
+    assert [event["eventId"] for event in scene.history(execution)] == list(range(1, 12))
+
+
+def test_page_tokens_survive_a_restart(scene: Scene) -> None:
+    execution = scene.start()
+    request = {"domain": DOMAIN, "execution": execution, "maximumPageSize": 1}
+    first = scene.call("GetWorkflowExecutionHistory", **request)
+    scene.reopen()
+
+    second = scene.call("GetWorkflowExecutionHistory", **request, nextPageToken=first["nextPageToken"])
+
+    assert [event["eventId"] for event in second["events"]] == [2]
+
+
+def test_executions_that_memory_has_no_room_for_are_folded_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "e.db", settings=ServiceSettings(hot_bytes=1))
+    executions = [scene.start(f"w{number}") for number in range(5)]
+    for _ in executions:
+        scene.decide(schedule("a", scheduleToCloseTimeout="50"))
+    for _ in executions[1:]:
+        scene.work()
+
+    scene.pass_time(60)
+
+    assert [scene.types(execution)[5] for execution in executions] == [
+        *["ActivityTaskStarted"] * 4,
+        "ActivityTaskTimedOut",
+    ]
+    assert all(scene.describe(execution)["openCounts"]["openDecisionTasks"] for execution in executions)
+
+
+@contextmanager
+def full_disk(scene: Scene) -> Iterator[None]:
+    """No file may grow, as on a disk without space."""
+    wal = scene.database.with_name(scene.database.name + "-wal")
+    largest = max(path.stat().st_size for path in (wal, scene.database))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_on_a_full_disk_writes_get_a_fault_and_reads_go_on(scene: Scene) -> None:
+    execution = scene.start()
+    write = scene.make(
+        "SignalWorkflowExecution", domain=DOMAIN, workflowId="w", signalName="s", input="x" * 32_000
+    )
+    read = scene.make("GetWorkflowExecutionHistory", domain=DOMAIN, execution=execution)
+
+    with full_disk(scene):
+        scene.turn(write, read)
+
+    with pytest.raises(InternalFailure, match="cannot write its database"):
+        scene.answer(write)
+    assert len(scene.answer(read)["events"]) == 2
+    assert len(scene.history(execution)) == 2
+
+
+def test_the_engine_recovers_when_space_returns(scene: Scene) -> None:
+    execution = scene.start()
+    scene.decide(timer("t", 5))
+    poll = scene.begin_poll()
+    with full_disk(scene):
+        scene.clock.advance(6)
+        scene.turn()
+        assert poll not in scene.answers
+        wake_at = scene.service.next_wake_at()
+        assert wake_at is not None
+        assert wake_at > scene.clock.now()
+
+    scene.pass_time(2)
+
+    assert "TimerFired" in scene.types(execution)
+    assert scene.answer(poll)["workflowExecution"] == execution
+
+
+def closed(scene: Scene, workflow_id: str = "w") -> dict[str, str]:
+    execution = scene.start(workflow_id)
+    scene.decide(COMPLETE)
+    return execution
+
+
+def is_known(scene: Scene, execution: dict[str, str]) -> bool:
+    try:
+        scene.describe(execution)
+    except UnknownResourceFault:
+        return False
+    return True
+
+
+def test_closed_executions_vanish_after_their_retention(scene: Scene) -> None:
+    execution, still_open = closed(scene), scene.start("open")
+    scene.clock.advance(7 * DAY_S - 5)
+    scene.turn()
+    assert is_known(scene, execution)
+
+    scene.pass_time(20)
+
+    assert not is_known(scene, execution)
+    assert is_known(scene, still_open)
+    closed_count = scene.call(
+        "CountClosedWorkflowExecutions", domain=DOMAIN, closeTimeFilter={"oldestDate": 0}
+    )["count"]
+    # The one that was open has reached its own timeout.
+    assert closed_count == 1
+
+
+@pytest.mark.parametrize("retention", ["0", "NONE"])
+def test_without_retention_a_closed_execution_vanishes_at_once(tmp_path: Path, retention: str) -> None:
+    scene = Scene(tmp_path / "e.db", retention_days=retention)
+    execution = closed(scene)
+
+    scene.turn()
+
+    assert not is_known(scene, execution)
+
+
+def test_pruning_takes_small_steps_until_nothing_is_left(scene: Scene) -> None:
+    execution = scene.start()
+    signal = scene.make("SignalWorkflowExecution", domain=DOMAIN, workflowId="w", signalName="s")
+    scene.turn(*(scene.make("SignalWorkflowExecution", **signal.request) for _ in range(1_200)))
+    scene.decide(COMPLETE)
+    scene.clock.advance(8 * DAY_S)
+    scene.turn()
+    assert not is_known(scene, execution)
+    assert 0 < rows(scene.database, "event") < 1_300
+
+    scene.pass_time(1)
+
+    assert rows(scene.database, "event") == 0
+    assert rows(scene.database, "pruning") == 0
+
+
+def rows(database: Path, table: str) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return count
+
+
+def test_a_backup_is_a_whole_engine_at_one_moment(scene: Scene, tmp_path: Path) -> None:
+    execution = scene.start()
+    target = tmp_path / "copy.db"
+
+    size_bytes = back_up(database=scene.database, target=target)
+    scene.decide(COMPLETE)
+
+    assert size_bytes == target.stat().st_size
+    copy = Scene.over(target, scene)
+    assert copy.types(execution) == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
+    assert copy.poll()["workflowExecution"] == execution
+    copy.service.close()
+    assert not list(tmp_path.glob("*.unfinished*"))
+
+
+def test_a_backup_does_not_overwrite(scene: Scene, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    target.write_text("mine")
+
+    with pytest.raises(StoreError, match="exists already"):
+        back_up(database=scene.database, target=target)
+
+    assert target.read_text() == "mine"
+
+
+def fails_to_open(database: Path) -> str:
+    with pytest.raises(StoreError) as raised:
+        open_service(database=database, clock=ManualClock(START_AT))
+    return str(raised.value)
+
+
+def newer(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+def foreign(database: Path) -> None:
+    database.unlink()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+
+
+def no_database(database: Path) -> None:
+    database.write_text("certainly not a database, but long enough to look at " * 10)
+
+
+def overwritten(database: Path) -> None:
+    page = 4_096
+    content = bytearray(database.read_bytes())
+    content[page : page * 4] = b"\xff" * (page * 3)
+    database.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (newer, "written by a newer flowyd (schema 99"),
+        (foreign, "not one of flowyd's"),
+        (no_database, "damaged"),
+        (overwritten, "damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
+    scene: Scene, spoil: Callable[[Path], None], message: str
+) -> None:
+    scene.start()
+    scene.service.close()
+
+    spoil(scene.database)
+
+    text = fails_to_open(scene.database)
+    assert message in text
+    assert str(scene.database) in text
+    Path(scene.database).unlink()
+    scene.open_again()
+
+
+def test_a_second_engine_on_one_file_is_refused(scene: Scene) -> None:
+    assert "in use by another engine" in fails_to_open(scene.database)
+
+
+def test_a_file_in_no_directory_is_refused(tmp_path: Path) -> None:
+    assert "No such file" in fails_to_open(tmp_path / "missing" / "e.db")
+
+
+def test_an_older_file_is_migrated_step_by_step(tmp_path: Path) -> None:
+    database = tmp_path / "old.db"
+    steps = ("CREATE TABLE second (x);", "ALTER TABLE second ADD COLUMN y;")
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        migrate(connection, database=database, steps=())
+
+        migrate(connection, database=database, steps=steps)
+
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("SELECT x, y FROM second").fetchall() == []
+
+
+def test_a_step_that_fails_leaves_the_version_before(tmp_path: Path) -> None:
+    database = tmp_path / "old.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        migrate(connection, database=database, steps=())
+
+        with pytest.raises(sqlite3.OperationalError):
+            migrate(connection, database=database, steps=("CREATE TABLE second (x); CREATE NONSENSE;",))
+
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'second'").fetchall()
+
+
+def test_an_integrity_check_without_limit_sees_all_of_a_sound_file(scene: Scene) -> None:
+    scene.start()
+    with closing(sqlite3.connect(scene.database)) as connection:
+        assert check_integrity(connection, database=scene.database)
