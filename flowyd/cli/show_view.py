@@ -267,7 +267,7 @@ def _due(now: float) -> Column[Span]:
     def draw(span: Span, _width: int) -> Cell:
         return cell("" if span.due_at is None else f"in {wording.duration(span.due_at - now)}")
 
-    return Column(title="Due", draw=draw, width=8)
+    return Column(title="Due", draw=draw, width=8, spare=1)
 
 
 def _indented(found: Sequence[str]) -> list[str]:
