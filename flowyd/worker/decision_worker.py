@@ -30,7 +30,7 @@ from flowyd.errors import FlowydError
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.swf.client import Answer, PollingClient
 from flowyd.swf.faults import UnknownResourceFault
-from flowyd.swf.limits import DATA_CHARACTERS
+from flowyd.swf.limits import DATA_CHARACTERS, IDENTITY_CHARACTERS
 from flowyd.worker.calling import call_through
 from flowyd.worker.histories import Histories
 from flowyd.worker.polling import Poll, Poller
@@ -69,7 +69,9 @@ class DecisionWorker:
         shared = Poll(action="PollForDecisionTask", request=_poll_request(domain, task_list, identity))
         polls = [shared]
         if sticky_list is not None and hasattr(client, "begin_poll"):
-            own = {**_poll_request(domain, sticky_list, identity), "startAtPreviousStartedEvent": True}
+            # A name of its own for each poll: who polls under a name has nothing else in hand under it.
+            name = f"{identity[: IDENTITY_CHARACTERS - 4]}:own"
+            own = {**_poll_request(domain, sticky_list, name), "startAtPreviousStartedEvent": True}
             polls.append(Poll(action="PollForDecisionTask", request=own))
         else:
             sticky_list = None
