@@ -56,6 +56,14 @@ class Requests:
             return None
         self.touched.add((kind, asked_id))
         compare(held, what=what, input_text=input_text)
+        if held.refusals:  # the pauses after each belong to it
+            pauses = ((Kind.TIMER, _again(asked_id, n)) for n in range(1, held.refusals + 1))
+            self.touched.update(pause for pause in pauses if pause in self._index.asked)
+        if (
+            held.cancel_requested
+            and (request := (Kind.CANCEL, cancel_control(asked_id))) in self._index.asked
+        ):
+            self.touched.add(request)
         if held.state is State.THROTTLED:
             return held if self._paused(held) else None
         if held.state is State.OPEN and awaited and kind in _LIMITED:
@@ -103,7 +111,7 @@ class Requests:
 
     def _paused(self, held: Asked) -> bool:
         """Whether the pause after a refusal lasts; starts its timer when it is not there yet."""
-        timer_id = f"{held.id}-again-{held.refusals}"
+        timer_id = _again(held.id, held.refusals)
         pause = min(_PAUSE_S << min(held.refusals - 1, 10), _LONGEST_PAUSE_S)
         timer = self._index.find(Kind.TIMER, timer_id)
         if timer is None:
@@ -111,8 +119,6 @@ class Requests:
                 Kind.TIMER, timer_id, wire.start_timer(timer_id, pause), what=str(pause), since=held.order
             )
             return True
-        # Earlier pauses of the same request are over and belong to it.
-        self.touched.update((Kind.TIMER, f"{held.id}-again-{n}") for n in range(1, held.refusals + 1))
         self.outstanding += timer.state is State.OPEN
         return timer.state is State.OPEN
 
@@ -124,3 +130,13 @@ class Requests:
         """
         if len(self.touched) < len(self._index.asked):
             raise forgotten(self._index, self.touched)
+
+
+def cancel_control(child_id: str) -> str:
+    """The control text of a request to cancel that child."""
+    return f"cancel-{child_id}"
+
+
+def _again(asked_id: str, refusals: int) -> str:
+    """The id of the timer that is waited for after that many refusals."""
+    return f"{asked_id}-again-{refusals}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowyd.decider import decisions as wire
-from flowyd.decider.asking import Requests
+from flowyd.decider.asking import Requests, cancel_control
 from flowyd.decider.index import HistoryIndex, Kind, State
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Target
@@ -16,11 +16,6 @@ def carry_out(wishes: list[Target], index: HistoryIndex, requests: Requests) -> 
         held = index.find(kind, wished_id)
         is_open = (kind, wished_id) in new or (held is not None and held.state is State.OPEN)
         requested = held is not None and held.cancel_requested
-        if kind is Kind.CHILD:
-            control = f"cancel-{wished_id}"
-            requested = (
-                requests.known(Kind.CANCEL, control, what=wished_id, awaited=False) is not None or requested
-            )
         if is_open and not requested:
             requests.decisions.append(_request(kind, wished_id))
 
@@ -29,5 +24,7 @@ def _request(kind: Kind, wished_id: str) -> Decision:
     if kind is Kind.TIMER:
         return wire.cancel_timer(wished_id)
     if kind is Kind.CHILD:
-        return wire.request_cancel_external(control=f"cancel-{wished_id}", workflow_id=wished_id, run_id=None)
+        return wire.request_cancel_external(
+            control=cancel_control(wished_id), workflow_id=wished_id, run_id=None
+        )
     return wire.request_cancel_activity(wished_id)

@@ -218,7 +218,9 @@ def _drive(coroutine: Any) -> Any:
     except StopIteration as stop:
         return stop.value
     coroutine.close()
-    raise TypeError(f"run awaited {awaited!r}; only result objects of flowyd can be awaited in a workflow")
+    raise TypeError(
+        f"run awaited a {type(awaited).__name__}; only result objects of flowyd can be awaited in a workflow"
+    )
 
 
 def _conclude(workflow: Workflow, replay: Replay, left_by: _End) -> Outcome:
@@ -235,7 +237,7 @@ def _conclude(workflow: Workflow, replay: Replay, left_by: _End) -> Outcome:
     if isinstance(end, CancelRequested):
         return _cancel(replay, replay.progress.cancel_wishes, warnings)
     if isinstance(end, RestartRequested):
-        return _restart(workflow, replay, Restart(end.arguments, end.keywords), warnings)
+        return _restart(workflow, replay, Restart(end.arguments, end.keywords, end.settings), warnings)
     if isinstance(end, BaseException):
         _check_failure_is_new(replay, end)
         return _fail_by_task(end, warnings) if isinstance(end, TaskError) else _fail(describe(end), warnings)
@@ -322,7 +324,7 @@ def _restart(workflow: Workflow, replay: Replay, restart: Restart, warnings: tup
         return _fail(describe(error), warnings)
     replay.requests.check_nothing_forgotten()
     started = replay.index.start.attributes if replay.index.start else {}
-    close = wire.continue_as_new(started=started, overlay=workflow.overlay, input_text=text)
+    close = wire.continue_as_new(started=started, overlay=restart.settings, input_text=text)
     return Restarted(decisions=[*_compatible(replay), close], input=text, warnings=warnings)
 
 

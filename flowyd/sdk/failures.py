@@ -92,7 +92,11 @@ class CancelRequested(BaseException):
 class RestartRequested(BaseException):
     """Raised by `Workflow.restart`: end this run and continue as a new one."""
 
-    def __init__(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+    def __init__(
+        self, arguments: tuple[Any, ...], keywords: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> None:
         super().__init__("restart")
         self.arguments = arguments
         self.keywords = dict(keywords)
+        #: What the options() blocks around the call say of the new run.
+        self.settings = dict(settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
@@ -31,6 +31,8 @@ class Restart:
 
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
+    #: Durations, task list, priority and tags of the new run where they differ from this one's.
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,12 @@ class Workflow:
             self._overlays = self._overlays[:-1]
 
     def restart(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        """Ends this run here and continues as a new one; what still runs is waited for first."""
-        raise RestartRequested(arguments, keywords)
+        """Ends this run here and continues as a new one; what still runs is waited for first.
+
+        Inside options() with workflow_duration, decision_duration, task_list, priority or tags the new run
+        has these; otherwise it has what this run has.
+        """
+        raise RestartRequested(arguments, keywords, self.overlay)
 
     def restart_if_long(self, *arguments: Any, **keywords: Any) -> None:
         """Restarts with these arguments if the history has grown to 10,000 events; else does nothing."""

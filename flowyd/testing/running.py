@@ -77,4 +77,6 @@ def drive(value: Any) -> Any:
     except StopIteration as stop:
         return stop.value
     value.close()
-    raise TypeError(f"run awaited {awaited!r}; only result objects of flowyd can be awaited in a workflow")
+    raise TypeError(
+        f"run awaited a {type(awaited).__name__}; only result objects of flowyd can be awaited in a workflow"
+    )
