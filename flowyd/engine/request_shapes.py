@@ -9,7 +9,6 @@ Sources: the published service model for lengths and sets; SWF API Reference for
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,9 @@ from flowyd.swf.faults import SerializationException
 
 #: A request lists no more violations than this: its answer must not be larger than the request.
 MOST_VIOLATIONS = 100
+
+#: Moments are at most so many seconds from the epoch: the year 9999, and far within what the store can hold.
+_LATEST_S = 253_402_300_799
 
 _REQUIRED = "Member must not be null"
 
@@ -109,11 +111,11 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Epoch seconds, whole or with a fraction."""
+    """Epoch seconds, whole or with a fraction, of the years that have four digits."""
 
     def check(self, value: object, path: str, found: list[Violation]) -> object:
         del path, found
-        if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]  # a number
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > _LATEST_S:
             raise _wrong_type(value, "Timestamp")
         return value
 

@@ -130,6 +130,10 @@ WRONG_TYPES = {
     "text for truth": ("ListDomains", {"registrationStatus": "REGISTERED", "reverseOrder": "true"}),
     "text for object": ("PollForActivityTask", {"domain": "d", "taskList": "list"}),
     "object for list": ("RespondDecisionTaskCompleted", {"taskToken": "t", "decisions": {}}),
+    "date no clock shows": (
+        "CountOpenWorkflowExecutions",
+        {"domain": "d", "startTimeFilter": {"oldestDate": 10**30}},
+    ),
     "text for date": ("CountOpenWorkflowExecutions", {"domain": "d", "startTimeFilter": {"oldestDate": "0"}}),
 }
 
