@@ -2,10 +2,13 @@
 
 What a block is stands behind its language: `file=PATH` and `append=PATH` are written; `console` blocks hold
 commands after "$ " and their output, `console background` commands that go on running, `console fails` a
-command that ends with an exit code other than 0, `console interrupt` a Ctrl-C for the daemon. Other blocks
-are only looked at. In output, "…" stands for anything within a line, a line of "…" for any lines, and runs
-of spaces for one. What only reads (status, show, list, history, types) is asked again for some seconds until
-its output fits, as a reader would.
+command that ends with an exit code other than 0, `console interrupt` a Ctrl-C for the daemon. A `pycon`
+block is a doctest in a session of its own, after the lines of the page's `pycon preamble`. Other blocks are
+only looked at.
+
+In a command's output, "…" stands for anything within a line, a line of "…" for any lines, and runs of spaces
+for one. What only reads (status, show, list, history, types) is asked again for some seconds until its
+output fits, as a reader would.
 """
 
 from __future__ import annotations
@@ -69,6 +72,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._background: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._preamble = ""
         #: Ports of the page to ports that are free here.
         self._ports: dict[str, str] = {}
         binaries = os.path.dirname(sys.executable)
@@ -83,6 +87,8 @@ class Reader:
             if how in ("file", "append"):
                 with (self._folder / path).open("w" if how == "file" else "a") as file:
                     file.write(text if how == "file" else f"\n\n{text}")
+        if block.language == "pycon":
+            self._run_session(block)
         if block.language != "console":
             return
         if "interrupt" in block.words:
@@ -92,6 +98,13 @@ class Reader:
                 self._start(command.line)
             else:
                 self._run(command, fails="fails" in block.words)
+
+    def _run_session(self, block: Block) -> None:
+        if "preamble" in block.words:
+            self._preamble = block.text
+            return
+        (self._folder / "session.txt").write_text(f"{self._preamble}\n{block.text}")
+        self._run(Command("python -m doctest -o ELLIPSIS session.txt", ()), fails=False)
 
     def leave(self) -> None:
         """Ends everything that still runs."""
