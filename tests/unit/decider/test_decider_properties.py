@@ -1,0 +1,126 @@
+"""Whatever the program, whatever the order of arrival: the same decisions, and the result of plain Python.
+
+Runs on the real engine, in process. Hypothesis chooses what happens next: a decision, the start or the end
+of an activity, a dead worker, a lost decision, a lost cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowyd.decider import Broken, HistoryIndex, Suspended, decide
+from flowyd.testing import LocalEngine, check_history, run_workflow
+from flowyd.testing.engine import ActivityTask, DecisionTask, Execution
+from tests.unit.decider.decider_programs import SOURCES, Program, programs
+from tests.unit.decider.decider_script import registered
+
+#: Dead workers per run: fewer than the attempts of one call.
+_DEATHS = 3
+
+
+class World:
+    """An engine on which hypothesis is what happens."""
+
+    def __init__(self, engine: LocalEngine, data: st.DataObject) -> None:
+        self._engine = engine
+        self._draw = data.draw
+        self._held: list[ActivityTask] = []
+        self._deaths = 0
+        self._lost = 0
+
+    def run_to_end(self, execution: Execution) -> Any:
+        for _ in range(2_000):
+            moves = [self._decide, self._start, *([self._end, self._end] if self._held else [])]
+            move = self._draw(st.sampled_from(moves))
+            if not move() and not any(other() for other in moves):
+                if not self._engine.open_executions():
+                    return execution.result()
+                self._engine.clock.advance(1_000.0 if self._deaths + self._lost else 10.0)
+        raise AssertionError("the program does not end")
+
+    def _decide(self) -> bool:
+        task = self._engine.take_decision()
+        if task is None:
+            return False
+        outcome = self._outcome(task)
+        if self._lost < 2 and self._draw(st.integers(0, 19)) == 0:
+            self._lost += 1
+            return True
+        self._engine.answer_decision(task, outcome)
+        return True
+
+    def _outcome(self, task: DecisionTask) -> Any:
+        """The outcome, the same from the kept index, from all events at once, and from events by and by."""
+        warm = self._engine.decide(task)
+        cut = self._draw(st.integers(0, len(task.events)))
+        for pieces in ([task.events], [task.events[:cut], task.events]):
+            index = HistoryIndex(workflow_id=task.index.workflow_id, run_id=task.index.run_id)
+            for piece in pieces:
+                index.extend(piece)
+            assert decide(registered(Program), index) == warm
+        return warm
+
+    def _start(self) -> bool:
+        task = self._engine.take_activity()
+        if task is None:
+            return False
+        if self._deaths < _DEATHS and self._draw(st.integers(0, 9)) == 0:
+            self._deaths += 1
+        else:
+            self._held.append(task)
+        return True
+
+    def _end(self) -> bool:
+        if not self._held:
+            return False
+        task = self._held.pop(self._draw(st.integers(0, len(self._held) - 1)))
+        self._engine.answer_activity(task)
+        return True
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(program=programs(), data=st.data())
+def test_every_order_of_arrival_gives_the_result_of_plain_python(
+    program: list[Any], data: st.DataObject
+) -> None:
+    expected = run_workflow(Program, program, activities=SOURCES)
+
+    with LocalEngine(SOURCES) as engine:
+        execution = engine.start(Program, program)
+        result = World(engine, data).run_to_end(execution)
+
+        assert result == expected
+        check_history(Program, execution.history(), run_id=execution.run_id)
+
+
+@settings(max_examples=50, deadline=None)
+@given(program=programs(children=False), cuts=st.lists(st.integers(1, 200), max_size=4))
+def test_an_index_extended_in_any_pieces_decides_as_one_made_at_once(
+    program: list[Any], cuts: list[int]
+) -> None:
+    events = _history(program)
+    whole = HistoryIndex(workflow_id="w", run_id="r")
+    whole.extend(events)
+    pieces = HistoryIndex(workflow_id="w", run_id="r")
+
+    for cut in sorted(cuts):
+        pieces.extend(events[:cut])
+    pieces.extend(events)
+
+    outcome = decide(registered(Program), pieces)
+    assert outcome == decide(registered(Program), whole)
+    assert not isinstance(outcome, Broken)
+    assert isinstance(outcome, Suspended) or outcome.decisions
+
+
+def _history(program: list[Any]) -> list[dict[str, Any]]:
+    """The program's history up to its second decision task."""
+    with LocalEngine(SOURCES) as engine:
+        execution = engine.start(Program, program)
+        engine.decide_next()
+        engine.perform_next()
+        task = engine.take_decision()
+        return task.events if task else execution.history()[:3]
