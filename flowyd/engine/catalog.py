@@ -4,7 +4,8 @@ Functions take the connection, the checked request and the time, and answer with
 operation answers nothing). They run inside the turn's transaction and raise SWF's faults.
 Rules: SWF API Reference; messages as recorded or reported. Where the service's behaviour is not known:
 undeprecating a domain does not bring its types back, each is undeprecated by itself; unknown tag keys are
-ignored when untagged; of several tags with one key the last one counts.
+ignored when untagged; of several tags with one key the last one counts. The module is long because its SQL
+stands in it by name; domains and types stay together, since deprecating a domain deprecates its types.
 """
 
 from __future__ import annotations
