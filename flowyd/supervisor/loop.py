@@ -190,6 +190,9 @@ class Supervisor:
             self._status_sent = summary(self.crew)
             self._notifier.ready(self._status_sent)
             logger.info("ready: %s", self._status_sent, extra={"action": "ready"})
+        elif self.settled and self._notifier.listens and summary(self.crew) != self._status_sent:
+            self._status_sent = summary(self.crew)
+            self._notifier.send(f"STATUS={self._status_sent}")
 
     # Signals.
 

@@ -23,6 +23,11 @@ class Notifier:
         #: The manager kills us without a ping for this long; None: no watchdog.
         self.watchdog_s = watchdog_s
 
+    @property
+    def listens(self) -> bool:
+        """Whether there is a manager."""
+        return self._address is not None
+
     def send(self, *lines: str) -> None:
         """Sends assignments such as READY=1 in one datagram; a manager that does not listen is no error."""
         if self._address is None:

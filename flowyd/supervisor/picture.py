@@ -33,16 +33,14 @@ def daemon_status(crew: Crew, *, started_at: float, settled: bool) -> DaemonStat
 
 
 def summary(crew: Crew) -> str:
-    """One line for systemd: "12/12 workers, 1 module broken"."""
+    """One line for systemd: "12/12 workers, 0 broken modules"."""
     workers = [child for child in crew.children.values() if child.rank > 0 and not child.errand]
     wanted = sum(pool.processes for pool in crew.pools.values() if pool.rank > 0)
     ready = sum(child.ready and not child.stopping for child in workers)
-    busy = sum(child.task is not None for child in workers)
     broken = {
         path for pool in crew.pools.values() for path in {**pool.broken_modules, **pool.refused_modules}
     }
-    text = f"{ready}/{wanted} workers, {busy} busy"
-    return f"{text}, {len(broken)} broken modules" if broken else text
+    return f"{ready}/{wanted} workers, {len(broken)} broken modules"
 
 
 def _pool_status(crew: Crew, pool: PoolState) -> PoolStatus:
