@@ -1,0 +1,77 @@
+"""Figures as a table for people: one row per quantity, one column per system, flowyd first.
+
+Pure. Columns are aligned, so that the text reads the same in a terminal and in Markdown.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from bench.figures import Figure, advantage
+
+
+def shown(value: float) -> str:
+    """A value with three significant digits and no exponent."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}"
+
+
+def cell(figure: Figure | None) -> str:
+    """Median, minimum to maximum, and CPU per activity."""
+    if figure is None:
+        return ""
+    if not figure.samples:
+        return f"– ({figure.skipped})" if figure.skipped else "–"
+    text = f"{shown(figure.median)} {figure.unit}".rstrip()
+    if len(figure.samples) > 1:
+        text += f" ({shown(min(figure.samples))}–{shown(max(figure.samples))})"
+    if figure.cpu_us:
+        text += f", {shown(statistics.median(figure.cpu_us))} µs CPU"
+    return text
+
+
+def rows(figures: Sequence[Figure], systems: Sequence[str]) -> list[list[str]]:
+    """The heading and one row per quantity, in order of first appearance; a last column holds the
+    advantage of the first system over the best of the others that are not floors."""
+    heading = ["", *systems, f"{systems[0]} against the best other"]
+    quantities = list(dict.fromkeys((figure.scenario, figure.what) for figure in figures))
+    table = [heading]
+    for scenario, what in quantities:
+        by_system = {f.system: f for f in figures if (f.scenario, f.what) == (scenario, what)}
+        ratio = _ratio([by_system[name] for name in systems if name in by_system and name != "floor"])
+        table.append([f"{scenario} {what}", *(cell(by_system.get(name)) for name in systems), ratio])
+    return table
+
+
+def _ratio(figures: Sequence[Figure]) -> str:
+    measured = [figure for figure in figures if figure.samples]
+    if len(measured) < 2 or measured[0] is not figures[0]:
+        return ""
+    ours, *others = measured
+    least = min(advantage(ours, other) for other in others)
+    return f"{shown(least)} ×"
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """The rows as a Markdown table with aligned columns."""
+    widths = [max(3, *(len(row[column]) for row in table)) for column in range(len(table[0]))]
+    lines = [_line(row, widths) for row in table]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+    return "| " + " | ".join(cells) + " |"
+
+
+def curve_rows(figures: Sequence[Figure]) -> list[list[str]]:
+    """One row per position of each growth curve."""
+    table = [["curve", "at", "what", "figure"]]
+    for figure in figures:
+        table.append([figure.scenario, f"{figure.x:,.0f}", figure.what, cell(figure)])
+    return table
