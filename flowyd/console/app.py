@@ -135,7 +135,10 @@ class Console(App[None]):
     @on(StatusSeen)
     def _take_status(self, message: StatusSeen) -> None:
         self._asking_status = False
+        changed = self.viewer != message.seen.viewer
         self.status, self.viewer = message.seen.status, message.seen.viewer
+        if changed:
+            self.screen.refresh_bindings()
         self.daemon_trouble = ""
         self._tell_screen()
 
@@ -179,7 +182,8 @@ class Console(App[None]):
         if isinstance(screen, LiveScreen):
             for active in screen.active_bindings.values():
                 binding = active.binding
-                if active.node is screen and binding.description and active.enabled:
+                ours = active.node is screen and "." not in binding.action and binding.action != "back"
+                if ours and binding.description and active.enabled:
                     yield SystemCommand(
                         binding.description,
                         f"Key {self.get_key_display(binding)}",

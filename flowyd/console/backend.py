@@ -90,6 +90,7 @@ class Backend:
             UnreachableError, FlowydError: as `control`.
         """
         members = self.control("status", {})
+        # Who asks is told beside the status, which is the same for all.
         role = members.pop("role", "operator")
         return Seen(status=decode_status(members), viewer=role == "viewer")
 

@@ -23,6 +23,7 @@ class DomainsScreen(LiveScreen[str, list[dict[str, Any]]]):
     """All domains of the service."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("n", "register", "Register")]
+    changes = frozenset({"register"})
     help_text = """\
 Enter  show the executions of this domain
 n  register a domain"""

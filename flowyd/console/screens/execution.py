@@ -23,7 +23,7 @@ from flowyd.console.sources import line_of
 from flowyd.console.view_model import actions, commands, history, payloads, summary, timeline, waiting
 from flowyd.console.view_model.cells import Part, Tone
 from flowyd.console.view_model.history import EventRow
-from flowyd.console.view_model.spans import Kind, Span, spans
+from flowyd.console.view_model.spans import Kind, Span, closed_spans, spans
 from flowyd.console.view_model.waiting import Wait
 from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
@@ -52,6 +52,7 @@ class ExecutionScreen(LiveScreen[ExecutionQuestion, ExecutionAnswer]):
         Binding("n", "found(1)", "Next found", show=False),
         Binding("N", "found(-1)", "Previous found", show=False),
     ]
+    changes = frozenset({"again", "signal", "cancel", "terminate"})
     help_text = """\
 t  timeline   h  history   i  input and result   w  raw JSON   (or Tab)
 Enter  on a bar or event: all of it; on a child: the child
@@ -120,6 +121,8 @@ r  start again with changes      y  copy the command that shows it
         self.answer = answer
         if grown:
             self._spans = spans(answer.events)
+            if answer.execution.closed_at is not None:
+                self._spans = closed_spans(self._spans, answer.execution.closed_at)
         self.set_stale(False)
         self._title()
         self._place_overview()

@@ -37,6 +37,7 @@ class ExecutionsScreen(LiveScreen[ListQuestion, Listing]):
         Binding("m", "more", "More", show=False),
         Binding("y", "copy", "Copy command", show=False),
     ]
+    changes = frozenset({"start", "again", "signal", "cancel", "terminate"})
     help_text = """\
 Enter  open the execution        o  open, closed or all
 n  start a workflow              r  start again with changes

@@ -51,6 +51,8 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
 
     #: Pause between two questions, seconds.
     every_s: ClassVar[float] = 2.0
+    #: Actions that change something; a reader who may only look does not see their keys.
+    changes: ClassVar[frozenset[str]] = frozenset()
     #: What the help says of this screen, one line per key or fact.
     help_text: ClassVar[str] = ""
 
@@ -172,6 +174,12 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         """An action has been carried out: what is shown is probably old."""
         if not step_error:
             self.ask_soon()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hides the keys of what this reader may not do."""
+        if action in self.changes and self.console_app.read_only:
+            return False
+        return super().check_action(action, parameters)
 
     # The filter line.
 

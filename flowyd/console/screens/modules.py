@@ -23,6 +23,7 @@ class ModulesScreen(LiveScreen[None, None]):
     """Types served and modules in quarantine, from the daemon's status, which the app keeps."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "reload", "Reload")]
+    changes = frozenset({"reload"})
     help_text = """\
 Enter  the traceback of a quarantined module
 ctrl+l  reload modules and configuration"""

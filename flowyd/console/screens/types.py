@@ -33,6 +33,7 @@ class TypesScreen(LiveScreen[str, Infos]):
         Binding("n", "start", "Start"),
         Binding("ctrl+d", "deprecate", "Deprecate", priority=True),
     ]
+    changes = frozenset({"start", "deprecate"})
     help_text = """\
 Enter  all of the type's defaults   n  start a workflow of the type
 ctrl+d  deprecate the type, or take that back"""

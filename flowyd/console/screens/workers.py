@@ -35,6 +35,7 @@ class WorkersScreen(LiveScreen[None, None]):
         Binding("ctrl+l", "reload", "Reload"),
         Binding("y", "copy", "Copy command", show=False),
     ]
+    changes = frozenset({"scale", "drain", "resume", "recycle", "reload"})
     help_text = """\
 Enter or L  log of the worker    e  the execution it works for
 s  scale the pool                d  drain it   u  resume it, and try

@@ -127,3 +127,14 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     if len(text) > width:
         return text[: max(width - 1, 0)] + "…" if width > 0 else ""
     return text.rjust(width) if right else text.ljust(width)
+
+
+def cut(parts: Sequence[Part], width: int) -> list[Part]:
+    """The parts of a line as far as they fit."""
+    found: list[Part] = []
+    for part in parts:
+        if len(part.text) > width:
+            return [*found, Part(fit(part.text, width), part.tone)] if width > 0 else found
+        found.append(part)
+        width -= len(part.text)
+    return found

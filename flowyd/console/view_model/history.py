@@ -151,6 +151,10 @@ def readable(text: str) -> str:
         value = json.loads(text)
     except ValueError:
         return text
+    if isinstance(value, dict) and isinstance(value.get("traceback"), str):
+        # How flowyd's workers tell of an exception.
+        rest = {name: part for name, part in value.items() if name != "traceback" and part}
+        return f"{readable(json.dumps(rest, ensure_ascii=False))}\n{value['traceback']}"
     if isinstance(value, (dict, list)):
         flat = json.dumps(value, ensure_ascii=False)
         return flat if len(flat) <= 100 else json.dumps(value, indent=2, ensure_ascii=False)

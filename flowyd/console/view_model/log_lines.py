@@ -9,6 +9,8 @@ from typing import Any
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Column, Tone, cell
 
+#: The standard library's numbers of severities, as the control command gives them.
+_LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _TONES = {"error": Tone.BAD, "critical": Tone.BAD, "warning": Tone.WARN, "debug": Tone.DIM}
 
 
@@ -29,8 +31,8 @@ def log_lines(answer: Iterable[Mapping[str, Any]]) -> tuple[LogLine, ...]:
     for line in answer:
         at = float(line["at"])
         same[at] = same.get(at, 0) + 1
-        key, level = f"{at} {same[at]}", str(line.get("level") or line.get("stream") or "")
-        found.append(LogLine(key=key, at=at, level=level, text=str(line["text"])))
+        level = _LEVELS.get(line.get("level", 0)) or str(line.get("stream") or "")
+        found.append(LogLine(key=f"{at} {same[at]}", at=at, level=level, text=str(line["text"])))
     return tuple(found)
 
 

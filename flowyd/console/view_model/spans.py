@@ -79,6 +79,16 @@ def spans(events: Iterable[Event]) -> tuple[Span, ...]:
     return tuple(fold.spans[key] for key in sorted(fold.spans))
 
 
+def closed_spans(found: Iterable[Span], closed_at: float) -> tuple[Span, ...]:
+    """The spans of an execution that is closed: what was open then was left open, and ended with it."""
+    return tuple(
+        span
+        if span.ended_at is not None
+        else replace(span, ended_at=max(closed_at, span.asked_at), outcome="left open")
+        for span in found
+    )
+
+
 def attributes(event: Event) -> Mapping[str, Any]:
     """The members of the event's own attributes object."""
     name = event["eventType"]

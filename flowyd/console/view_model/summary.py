@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Cell, Part, Tone, one_line
+from flowyd.console.view_model.cells import Cell, Part, Tone, cut, one_line
 from flowyd.console.view_model.executions import Execution, ran_s, status_cell
 from flowyd.console.view_model.history import flat
 from flowyd.console.view_model.spans import Event, Span, attributes
@@ -91,8 +91,8 @@ def _end(events: Sequence[Event]) -> Cell | None:
         return (Part("result   ", Tone.DIM), Part(one_line(flat(members.get("result") or "none")), Tone.GOOD))
     if kind == "WorkflowExecutionContinuedAsNew":
         return (Part("goes on  ", Tone.DIM), Part(members.get("newExecutionRunId", "")))
-    said = (members.get("reason"), members.get("cause"), members.get("timeoutType"), members.get("details"))
-    text = ": ".join(str(part) for part in said if part) or "no reason given"
+    said = (members.get(name) for name in ("reason", "cause", "timeoutType", "details"))
+    text = next((str(part) for part in said if part), "no reason given")
     return (Part("reason   ", Tone.DIM), Part(one_line(text), Tone.BAD))
 
 
@@ -113,14 +113,9 @@ def joined(cells: Sequence[Cell], width: int) -> Cell:
     """The lines below each other, each cut to the width."""
     found: list[Part] = []
     for place, parts in enumerate(cells):
-        left = width - 2
         if place:
             found.append(Part("\n"))
-        for part in parts:
-            text = part.text if len(part.text) <= left else part.text[: max(left - 1, 0)] + "…"
-            if left > 0:
-                found.append(Part(text, part.tone))
-            left -= len(part.text)
+        found += cut(parts, width - 2)
     return tuple(found)
 
 

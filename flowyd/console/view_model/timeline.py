@@ -19,6 +19,7 @@ _OUTCOMES = {
     "timed out": ("◷", Tone.BAD),
     "canceled": ("⊘", Tone.WARN),
     "terminated": ("■", Tone.WARN),
+    "left open": ("·", Tone.DIM),
 }
 _MOMENTS = {Kind.SIGNAL: "✉", Kind.CANCEL: "⊘", Kind.MARKER: "⚑"}
 
@@ -46,9 +47,12 @@ def heading(line: Axis, width: int) -> str:
     """The axis written out: 0 at the left, the whole length at the right, steps between as they fit."""
     total = line.ends_at - line.begins_at
     text = [" "] * max(width, 0)
-    for index in range(5):
-        label = wording.duration(total * index / 4) if index else "0"
-        at = round(width * index / 4) - (len(label) if index == 4 else len(label) // 2 if index else 0)
+    steps = 4 if width >= 48 else 2
+    for index in (0, steps, *range(1, steps)):
+        label = wording.duration(total * index / steps) if index else "0"
+        at = round(width * index / steps) - (
+            len(label) if index == steps else len(label) // 2 if index else 0
+        )
         if (
             at >= 0
             and at + len(label) <= width
@@ -103,7 +107,7 @@ def state(span: Span, *, now: float) -> Cell:
 
 def name(span: Span, width: int) -> Cell:
     """Type and id; children and timers are marked by a sign."""
-    sign = {Kind.CHILD: "⤷ ", Kind.TIMER: "⏲ ", Kind.LAMBDA: "λ ", Kind.DECISION: "◇ "}.get(span.kind, "")
+    sign = {Kind.CHILD: "⤷ ", Kind.TIMER: "┄ ", Kind.LAMBDA: "λ ", Kind.DECISION: "◇ "}.get(span.kind, "")
     kind = span.type.rpartition(" ")[0] or span.type
     text = kind or span.id or ("decision task" if span.kind is Kind.DECISION else span.kind.value)
     if kind and len(sign + text) + len(span.id) + 2 <= width:

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from flowyd.console.view_model import workers
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.cells import Part, Tone, cut
 
 if TYPE_CHECKING:
     from flowyd.console.app import Console
@@ -81,9 +81,9 @@ class Head(Vertical):
         right = time.strftime("%H:%M:%S")
         if console.read_only:
             right = f"read-only  {right}"
-        used = sum(len(part.text) for part in left) + len(right) + 2
-        gap = max(self.size.width - used, 1)
-        return content((*left, Part(" " * gap), Part(right, Tone.DIM)))
+        left = cut(left, self.size.width - len(right) - 3)
+        gap = self.size.width - len(right) - 2 - sum(len(part.text) for part in left)
+        return content((*left, Part(" " * max(gap, 1)), Part(right, Tone.DIM)))
 
     def _places(self) -> Content:
         console = self.console_app

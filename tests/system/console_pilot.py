@@ -1,0 +1,167 @@
+"""Drives the console as a reader would, against a real engine or daemon: keys in, text out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from flowyd.console.app import Console
+from flowyd.console.backend import Target
+from flowyd.console.memory import Memory
+from flowyd.console.widgets.row_table import RowTable
+from flowyd.swf.lean import LeanClient
+
+Script = Callable[[Pilot[None]], Awaitable[None]]
+
+SIZE = (80, 24)
+
+
+class Bench:
+    """A fresh domain on an engine, with one workflow type, and a console on it."""
+
+    def __init__(self, endpoint: str, *, directories: tuple[Path, ...] = (), read_only: bool = False) -> None:
+        self.domain = f"console-{uuid.uuid4()}"
+        self.client = LeanClient(endpoint)
+        self.memory = Memory(None)
+        self.target = Target(
+            domain=self.domain,
+            backend="embedded",
+            connect=lambda: LeanClient(endpoint),
+            workflow_directories=directories,
+            read_only=read_only,
+        )
+        self.call("RegisterDomain", name=self.domain, workflowExecutionRetentionPeriodInDays="1")
+        self.call(
+            "RegisterWorkflowType",
+            domain=self.domain,
+            name="small",
+            version="1",
+            defaultTaskList={"name": "decisions"},
+            defaultChildPolicy="TERMINATE",
+            defaultTaskStartToCloseTimeout="60",
+            defaultExecutionStartToCloseTimeout="600",
+        )
+        self.call(
+            "RegisterActivityType",
+            domain=self.domain,
+            name="resize",
+            version="1",
+            defaultTaskList={"name": "images"},
+            defaultTaskScheduleToStartTimeout="60",
+            defaultTaskScheduleToCloseTimeout="NONE",
+            defaultTaskStartToCloseTimeout="60",
+            defaultTaskHeartbeatTimeout="NONE",
+        )
+
+    def call(self, action: str, **request: Any) -> dict[str, Any]:
+        return self.client.call(action, request)
+
+    def start(self, workflow_id: str, **members: Any) -> str:
+        """Starts an execution; its run id."""
+        kind = {"name": "small", "version": "1"}
+        return str(
+            self.call(
+                "StartWorkflowExecution",
+                domain=self.domain,
+                workflowId=workflow_id,
+                workflowType=kind,
+                **members,
+            )["runId"]
+        )
+
+    def decide(self, *decisions: dict[str, Any]) -> None:
+        """Answers the next decision task."""
+        task = self.call("PollForDecisionTask", domain=self.domain, taskList={"name": "decisions"})
+        self.call("RespondDecisionTaskCompleted", taskToken=task["taskToken"], decisions=list(decisions))
+
+    def open_ids(self) -> set[str]:
+        """Workflow ids of what is open."""
+        infos = self.call("ListOpenWorkflowExecutions", domain=self.domain, startTimeFilter={"oldestDate": 0})
+        return {info["execution"]["workflowId"] for info in infos["executionInfos"]}
+
+    def events(self, workflow_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The history of an execution."""
+        execution = {"workflowId": workflow_id, "runId": run_id}
+        found: list[dict[str, Any]] = self.call(
+            "GetWorkflowExecutionHistory", domain=self.domain, execution=execution
+        )["events"]
+        return found
+
+    def run(self, script: Script, *, size: tuple[int, int] = SIZE) -> None:
+        """Runs the console and the script that presses its keys."""
+        run_console(Console(self.target, memory=self.memory, theme="flowyd-dark"), script, size=size)
+
+
+def schedule(activity_id: str) -> dict[str, Any]:
+    """The decision that schedules a resize."""
+    return {
+        "decisionType": "ScheduleActivityTask",
+        "scheduleActivityTaskDecisionAttributes": {
+            "activityId": activity_id,
+            "activityType": {"name": "resize", "version": "1"},
+        },
+    }
+
+
+def run_console(console: Console, script: Script, *, size: tuple[int, int] = SIZE) -> None:
+    """Runs a console without a terminal, and the script that presses its keys."""
+
+    async def whole() -> None:
+        async with console.run_test(size=size) as pilot:
+            await script(pilot)
+
+    asyncio.run(whole())
+
+
+async def until(pilot: Pilot[None], look: Callable[[], object], *, within_s: float = 20.0) -> None:
+    """Waits until `look` is true; fails with what the screen shows."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            if look():
+                return
+        except LookupError:
+            # The screen that is looked for is not there yet.
+            pass
+        assert time.monotonic() < deadline, f"not within {within_s} s; the screen shows:\n{screen(pilot)}"
+        await pilot.pause(0.02)
+
+
+def screen(pilot: Pilot[None]) -> str:
+    """The text on the screen."""
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def table(pilot: Pilot[None], name: str) -> RowTable[Any]:
+    """A table of the screen that is shown; LookupError while there is none."""
+    found = pilot.app.screen.query(f"#{name}")
+    if not found:
+        raise LookupError(name)
+    return found.first(RowTable)
+
+
+def ids(pilot: Pilot[None]) -> list[str]:
+    """The workflow ids listed, in order."""
+    return [item.workflow_id for item in table(pilot, "executions").items]
+
+
+def field(pilot: Pilot[None], name: str) -> Input:
+    """A field of the dialog that is shown; LookupError while there is none."""
+    found = pilot.app.screen.query(f"#{name}")
+    if not found:
+        raise LookupError(name)
+    return found.first(Input)
+
+
+async def type_text(pilot: Pilot[None], text: str) -> None:
+    """Types a text key by key."""
+    names = {" ": "space", ":": "colon", "/": "slash", "-": "minus", ".": "full_stop", '"': "quotation_mark"}
+    await pilot.press(*(names.get(character, character) for character in text))

@@ -1,0 +1,314 @@
+"""The console on a real engine: keys pressed, state read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from flowyd.console.dialogs.action import ActionDialog
+from flowyd.console.dialogs.start import StartDialog
+from flowyd.console.dialogs.type_picker import TypePicker
+from flowyd.console.screens.execution import ExecutionScreen
+from tests.contract.engine_process import EngineProcess
+from tests.system.console_pilot import Bench, field, ids, schedule, screen, table, type_text, until
+
+SOURCE = '''
+from flowyd import Workflow, workflow
+
+@workflow("small", 1, "decisions")
+class Small(Workflow):
+    def run(self, url: str, size: int = 256):
+        """Makes a picture small."""
+'''
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    engine = EngineProcess(tmp_path_factory.mktemp("engine")).start()
+    yield engine
+    assert engine.stop() == 0
+
+
+@pytest.fixture
+def bench(engine: EngineProcess) -> Iterator[Bench]:
+    bench = Bench(engine.unix)
+    yield bench
+    bench.client.close()
+
+
+def test_open_executions_are_listed_newest_first_with_true_counts(bench: Bench) -> None:
+    run_id = bench.start("one")
+    bench.start("two")
+    bench.call("TerminateWorkflowExecution", domain=bench.domain, workflowId="one", runId=run_id)
+    bench.start("three")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["three", "two"])
+        assert "2 open  1 closed" in screen(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: ids(pilot) == ["one"])
+
+    bench.run(script)
+
+
+def test_the_list_is_filtered_as_one_types_and_escape_clears(bench: Bench) -> None:
+    for name in ("order-1", "order-2", "other"):
+        bench.start(name, tagList=[f"of-{name}"])
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: len(ids(pilot)) == 3)
+        await pilot.press("slash")
+        await type_text(pilot, "tag:of-order")
+        await until(pilot, lambda: ids(pilot) == ["order-2", "order-1"])
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: len(ids(pilot)) == 3)
+
+    bench.run(script)
+
+
+def test_the_selection_stays_on_its_execution_when_newer_ones_come(bench: Bench) -> None:
+    bench.start("old")
+    bench.start("new")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: len(ids(pilot)) == 2)
+        await pilot.press("j")
+        assert table(pilot, "executions").item.workflow_id == "old"
+
+        bench.start("newest")
+        await until(pilot, lambda: ids(pilot) == ["newest", "new", "old"])
+
+        assert table(pilot, "executions").item.workflow_id == "old"
+
+    bench.run(script)
+
+
+def test_a_dialogs_target_is_the_one_it_was_opened_for(bench: Bench) -> None:
+    bench.start("wanted")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["wanted"])
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        bench.start("newer")
+        await type_text(pilot, "too-old")
+        await pilot.press("enter", "enter", "tab", "tab", "enter")
+        await until(pilot, lambda: bench.open_ids() == {"newer"})
+        await until(pilot, lambda: ids(pilot) == ["newer"])
+        await pilot.press("7")
+        await until(pilot, lambda: len(table(pilot, "done").items) == 1)
+        done = table(pilot, "done").items[0]
+        assert done.command.startswith("flowyd terminate wanted --run-id ")
+        assert "--reason too-old" in done.command
+        assert not done.failed
+
+    bench.run(script)
+
+
+def test_many_are_terminated_only_when_their_number_is_typed_in(bench: Bench) -> None:
+    for number in range(4):
+        bench.start(f"order-{number}")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: len(ids(pilot)) == 4)
+        await pilot.press("space", "space", "space", "ctrl+t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        dialog = pilot.app.screen
+        dialog.query_one("#go").focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert pilot.app.screen is dialog
+        assert len(bench.open_ids()) == 4
+        field(pilot, "field-count").value = "3"
+        dialog.query_one("#go").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: bench.open_ids() == {"order-0"})
+
+    bench.run(script)
+
+
+def test_escape_leaves_a_dialog_and_nothing_happens(bench: Bench) -> None:
+    bench.start("kept")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["kept"])
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await pilot.press("escape")
+        await until(pilot, lambda: ids(pilot) == ["kept"])
+        assert bench.open_ids() == {"kept"}
+
+    bench.run(script)
+
+
+def test_a_workflow_is_started_from_the_form_of_its_signature(engine: EngineProcess, tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text(SOURCE)
+    bench = Bench(engine.unix, directories=(tmp_path,))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TypePicker))
+        await type_text(pilot, "sma")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await until(pilot, lambda: "Makes a picture small." in screen(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "url: is needed" in screen(pilot))
+        await type_text(pilot, "a.png")
+        await pilot.press("enter")
+        await type_text(pilot, "64")
+        await until(pilot, lambda: "flowyd start small 1" in screen(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: len(ids(pilot)) == 1)
+
+    bench.run(script)
+
+    infos = bench.call("ListOpenWorkflowExecutions", domain=bench.domain, startTimeFilter={"oldestDate": 0})
+    execution = infos["executionInfos"][0]["execution"]
+    started = bench.events(execution["workflowId"], execution["runId"])[0]
+    assert started["workflowExecutionStartedEventAttributes"]["input"] == '[["a.png", 64], {}]'
+    assert bench.memory.last_input("small", "1") == '[["a.png", 64], {}]'
+
+
+def test_an_execution_is_started_again_with_changes(bench: Bench) -> None:
+    bench.start("first", input="[[1], {}]", tagList=["nightly"])
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["first"])
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await until(pilot, lambda: field(pilot, "arg-json").value == "[[1], {}]")
+        field(pilot, "arg-json").value = "[2]"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: len(ids(pilot)) == 2)
+        assert table(pilot, "executions").items[0].tags == ("nightly",)
+
+    bench.run(script)
+
+
+def test_an_execution_is_followed_while_it_goes_on(bench: Bench) -> None:
+    bench.start("followed")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["followed"])
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ExecutionScreen))
+        await until(pilot, lambda: "a decision" in screen(pilot))
+        bench.decide(schedule("resize-0-0"))
+        await until(pilot, lambda: [s.id for s in table(pilot, "timeline").items] == ["resize-0-0"])
+        await until(pilot, lambda: "no worker has polled list images" in screen(pilot))
+        task = bench.call("PollForActivityTask", domain=bench.domain, taskList={"name": "images"})
+        bench.call("RespondActivityTaskCompleted", taskToken=task["taskToken"], result="done")
+        await until(pilot, lambda: table(pilot, "timeline").items[0].outcome == "completed")
+        await pilot.press("escape")
+        await until(pilot, lambda: ids(pilot) == ["followed"])
+
+    bench.run(script)
+
+
+def test_a_history_is_filtered_and_its_json_searched(bench: Bench) -> None:
+    bench.start("read", input="a needle in it")
+    bench.decide(schedule("resize-0-0"))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["read"])
+        await pilot.press("enter")
+        await until(pilot, lambda: len(table(pilot, "events").items) == 5)
+        await pilot.press("h", "slash")
+        await type_text(pilot, "activitytask")
+        await until(pilot, lambda: [row.event_id for row in table(pilot, "events").items] == [5])
+        await pilot.press("escape", "w", "slash")
+        await type_text(pilot, "needle")
+        await pilot.press("enter")
+        assert "a needle in it" in table(pilot, "lines").item.text
+
+    bench.run(script)
+
+
+def test_a_signal_reaches_the_execution(bench: Bench) -> None:
+    run_id = bench.start("signaled")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["signaled"])
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await type_text(pilot, "approve")
+        pilot.app.screen.query_one("#go").focus()
+        await pilot.press("enter")
+        await until(
+            pilot, lambda: bench.events("signaled", run_id)[-1]["eventType"] == "WorkflowExecutionSignaled"
+        )
+
+    bench.run(script)
+
+
+def test_a_read_only_console_changes_nothing(engine: EngineProcess) -> None:
+    bench = Bench(engine.unix, read_only=True)
+    bench.start("kept")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["kept"])
+        assert "read-only" in screen(pilot)
+        await pilot.press("ctrl+t", "n", "r")
+        await pilot.pause(0.3)
+        assert ids(pilot) == ["kept"]
+        assert not isinstance(pilot.app.screen, (ActionDialog, StartDialog, TypePicker))
+
+    bench.run(script)
+
+
+def test_a_lost_engine_is_told_and_found_again(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path).start()
+    bench = Bench(engine.unix)
+    bench.start("still here")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["still here"])
+        engine.kill()
+        await until(pilot, lambda: "showing what was last seen" in screen(pilot))
+        assert ids(pilot) == ["still here"]
+        assert table(pilot, "executions").has_class("-stale")
+        engine.start()
+        await until(pilot, lambda: "showing what was last seen" not in screen(pilot))
+        assert not table(pilot, "executions").has_class("-stale")
+
+    bench.run(script)
+    assert engine.stop() == 0
+
+
+def test_the_keys_of_vi_and_a_click_on_a_heading_work(bench: Bench) -> None:
+    for name in ("b", "c", "a"):
+        bench.start(name)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["a", "c", "b"])
+        await pilot.press("G")
+        assert table(pilot, "executions").item.workflow_id == "b"
+        await pilot.press("g")
+        assert table(pilot, "executions").item.workflow_id == "a"
+        heading = screen(pilot).splitlines()[3].index("Workflow id")
+        await pilot.click("#executions", offset=(heading, 0))
+        assert ids(pilot) == ["a", "b", "c"]
+        await pilot.press("equals_sign")
+        assert ids(pilot) == ["c", "b", "a"]
+
+    bench.run(script)
+
+
+def test_every_main_screen_opens_by_its_digit_and_its_help_by_a_question_mark(bench: Bench) -> None:
+    bench.start("one")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["one"])
+        for digit, name in ((3, "lists"), (4, "types"), (6, "domains")):
+            await pilot.press(str(digit))
+            await until(pilot, lambda name=name: table(pilot, name).items)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "On this screen" in screen(pilot))
+        await pilot.press("escape", "1")
+        await until(pilot, lambda: ids(pilot) == ["one"])
+
+    bench.run(script)
