@@ -11,7 +11,7 @@ from tests.system.doc_blocks import Reader, blocks_of
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["tutorial", "authors"])
+@pytest.mark.parametrize("page", ["tutorial", "authors", "operators"])
 def test_whoever_follows_the_page_gets_what_it_shows(page: str, tmp_path: Path) -> None:
     file = ROOT / "docs" / f"{page}.md"
     reader = Reader(tmp_path)
