@@ -106,13 +106,21 @@ class Executions:
             known = self._store.find_open_run(domain_id, workflow_id)
         return self.get(known) if known is not None else None
 
-    def run(self, domain_id: int, workflow_id: str, run_id: str) -> Hot | None:
-        """A run, open or closed."""
+    def find(self, domain_id: int, workflow_id: str, run_id: str) -> int | None:
+        """The id of a run, open or closed."""
         known = self._open_runs.get((domain_id, workflow_id))
         if known is not None and self._hot[known].row.run_id == run_id:
-            return self.get(known)
-        found = self._store.find_run(domain_id, workflow_id, run_id)
+            return known
+        return self._store.find_run(domain_id, workflow_id, run_id)
+
+    def run(self, domain_id: int, workflow_id: str, run_id: str) -> Hot | None:
+        """A run, open or closed."""
+        found = self.find(domain_id, workflow_id, run_id)
         return self.get(found) if found is not None else None
+
+    def peek(self, execution_id: int) -> Hot | None:
+        """The execution if it is in memory; it counts as no use of it."""
+        return self._hot.get(execution_id)
 
     def open_count(self, domain_id: int) -> int:
         """Open executions of a domain."""

@@ -14,7 +14,7 @@ import msgspec
 
 from flowyd.engine.context import Context, Request
 from flowyd.engine.executions import Hot
-from flowyd.engine.histories import event_page
+from flowyd.engine.histories import event_page, run_of
 from flowyd.engine.matching import Task
 from flowyd.engine.rules import requests
 from flowyd.engine.rules.requests import unknown_execution
@@ -116,7 +116,7 @@ def _decision_page(
     first, last = bounds
     backwards = bool(request.get("reverseOrder"))
     most = request.get("maximumPageSize") or PAGE_EVENTS
-    events = event_page(context, hot, first=first, last=last, most=most, backwards=backwards)
+    events = event_page(context, run_of(hot), first=first, last=last, most=most, backwards=backwards)
     answer: dict[str, Any] = {
         "previousStartedEventId": previous,
         "startedEventId": task.started_event_id,

@@ -13,9 +13,21 @@ from dataclasses import dataclass
 from flowyd.engine.context import Context, Request
 from flowyd.engine.executions import Hot
 from flowyd.engine.paging import next_page_token, page_of
+from flowyd.engine.rules.requests import unknown_execution
 
 #: A page ends after so many characters of events; clients must follow tokens anyway.
 _PAGE_CHARACTERS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as far as its history is concerned."""
+
+    #: The execution's row.
+    id: int
+    last_event_id: int
+    #: Set if it is in memory.
+    hot: Hot | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +43,12 @@ class EventPage:
 def history(context: Context, request: Request) -> bytes:
     """GetWorkflowExecutionHistory: of open and closed runs, until retention ends."""
     page = page_of(context.tokens, "GetWorkflowExecutionHistory", request, context.now)
-    hot = context.named_run(request)
-    first, last = 1, hot.state.next_event_id - 1
+    run = _named(context, request)
+    first, last = 1, run.last_event_id
     backwards = bool(request.get("reverseOrder"))
     if page.after is not None:
         first, last = _rest(first, last, page.after[0], backwards)
-    events = event_page(context, hot, first=first, last=last, most=page.size, backwards=backwards)
+    events = event_page(context, run, first=first, last=last, most=page.size, backwards=backwards)
     answer = f'{{"events":[{events.text}]'
     if events.count < last - first + 1:
         position = last - events.count + 1 if backwards else first + events.count - 1
@@ -49,12 +61,30 @@ def _rest(first: int, last: int, position: int, backwards: bool) -> tuple[int, i
     return (first, position - 1) if backwards else (position + 1, last)
 
 
-def event_page(context: Context, hot: Hot, *, first: int, last: int, most: int, backwards: bool) -> EventPage:
+def _named(context: Context, request: Request) -> Run:
+    """The run whose history is asked for; a cold one is not folded for that."""
+    domain, named = context.domain(request), request["execution"]
+    execution_id = context.executions.find(domain.id, named["workflowId"], named["runId"])
+    if execution_id is None:
+        raise unknown_execution(named["workflowId"], named["runId"])
+    hot = context.executions.peek(execution_id)
+    if hot is not None:
+        return run_of(hot)
+    return Run(id=execution_id, last_event_id=context.store.last_event_id(execution_id), hot=None)
+
+
+def run_of(hot: Hot) -> Run:
+    """The history of an execution in memory."""
+    return Run(id=hot.id, last_event_id=hot.state.next_event_id - 1, hot=hot)
+
+
+def event_page(context: Context, run: Run, *, first: int, last: int, most: int, backwards: bool) -> EventPage:
     """At most so many of the events first to last, from the end that is asked for."""
     if backwards:
-        return _taken(context.store.events_backwards(hot.id, max(first, last - most + 1), last))
+        return _taken(context.store.events_backwards(run.id, max(first, last - most + 1), last))
     last = min(last, first + most - 1)
-    return _taken(hot.recall(first, last) or context.store.events(hot.id, first, last))
+    recent = run.hot.recall(first, last) if run.hot is not None else None
+    return _taken(recent or context.store.events(run.id, first, last))
 
 
 def _taken(bodies: Iterable[str]) -> EventPage:

@@ -75,7 +75,8 @@ class Service:
         self._handed_out: OrderedDict[Call, tuple[ListKey, Task]] = OrderedDict()
         #: Lists to look at in this turn: a poll came, or a task was offered again.
         self._polled: dict[ListKey, None] = {}
-        #: Polls that got a task in this turn.
+        #: Polls that this turn took out of waiting, and the tasks that it handed out.
+        self._taken: list[Poll] = []
         self._served: list[tuple[Poll, Task]] = []
         self._paused_until = 0.0
         self._was_paused = False
@@ -127,7 +128,9 @@ class Service:
         """Carries out the calls; what is answered now, calls of earlier turns included."""
         try:
             return self._attempt(calls)
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
+            # The disk is full, slow or gone. Damage of the file is another kind of error, and may lie in
+            # what one call or one execution needs: it is treated like a bug below.
             logger.error(
                 "The store failed, %d requests had no effect: %s", len(calls), error, extra={"action": "turn"}
             )
@@ -175,9 +178,10 @@ class Service:
         clock_now = self._clock.now()
         self._recorder.now = round(clock_now, 3)
         self._served.clear()
+        self._taken = self._polls.take_ended(clock_now)
         answered = [
             Answered(call=poll.call, result=handing_out.EMPTY_ANSWERS[poll.call.action])
-            for poll in self._polls.take_ended(clock_now)
+            for poll in self._taken
         ]
         if clock_now >= self._paused_until:
             self._resume()
@@ -230,11 +234,11 @@ class Service:
                     task = handing_out.take(context, key)
                     if task is None:
                         break
-                    self._polls.remove(poll.call)
-                    self._served.append((poll, task))
                     call = poll.call
+                    self._polls.remove(call)
+                    self._taken.append(poll)
                     task, body = handing_out.hand_out(context, task, call.action, call.request)
-                    self._served[-1] = (poll, task)
+                    self._served.append((poll, task))
                     answered.append(Answered(call=call, result=body))
             # Only a history at its limit has any: it is terminated by the start of its last task.
             context.errands.run()
@@ -320,9 +324,7 @@ class Service:
     def _answer_without_store(self, calls: Sequence[Call], error: sqlite3.Error) -> list[Answered]:
         """Reads from what is committed; faults for the rest; polls of earlier turns wait again."""
         fault = InternalFailure(f"The engine cannot write its database: {error}. The request had no effect")
-        refused = set(calls)
-        self._polls.restore([poll for poll, _ in self._served if poll.call not in refused])
-        self._served.clear()
+        self._wait_again(calls)
         answered = []
         for call in calls:
             if call.action in READS:
@@ -339,13 +341,18 @@ class Service:
         except sqlite3.Error:
             return fault
 
+    def _wait_again(self, calls: Sequence[Call]) -> None:
+        """Polls of earlier turns go on waiting as if the failed turn had not taken them."""
+        of_this_turn = set(calls)
+        self._polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
+        self._taken = []
+        self._served.clear()
+
     def _one_by_one(self, calls: Sequence[Call]) -> list[Answered]:
         """Each call in its own turn, so that only the one that fails is refused."""
         for call in calls:
             self._polls.remove(call)
-        refused = set(calls)
-        self._polls.restore([poll for poll, _ in self._served if poll.call not in refused])
-        self._served.clear()
+        self._wait_again(calls)
         if len(calls) <= 1:
             fault = InternalFailure("The engine failed to carry out the request, which had no effect")
             return [Answered(call=call, result=fault) for call in calls]

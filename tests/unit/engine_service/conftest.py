@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.unit.engine_service.engine_service_scene import Scene
+
+settings.register_profile("long", max_examples=6_000)
 
 
 @pytest.fixture

@@ -46,19 +46,22 @@ from tests.unit.engine_service.engine_service_scene import (
 
 WORKFLOW_IDS = st.sampled_from(["a", "b", "c"])
 LISTS = st.sampled_from(["tl", "sticky"])
-SHORT = st.sampled_from(["0", "1", "3", "10", "NONE"])
+SHORT = st.sampled_from(["0", "2", "10", "NONE", "NONE", "NONE"])
 NAMES = st.sampled_from(["x", "y"])
 
+SCHEDULED = st.builds(
+    schedule,
+    NAMES,
+    scheduleToStartTimeout=SHORT,
+    scheduleToCloseTimeout=SHORT,
+    startToCloseTimeout=SHORT,
+    heartbeatTimeout=SHORT,
+    taskPriority=st.sampled_from(["-1", "0", "1"]),
+)
 DECISIONS = st.one_of(
-    st.builds(
-        schedule,
-        NAMES,
-        scheduleToStartTimeout=SHORT,
-        scheduleToCloseTimeout=SHORT,
-        startToCloseTimeout=SHORT,
-        heartbeatTimeout=SHORT,
-        taskPriority=st.sampled_from(["-1", "0", "1"]),
-    ),
+    SCHEDULED,
+    SCHEDULED,
+    SCHEDULED,
     st.builds(timer, NAMES, st.integers(0, 4)),
     st.builds(lambda name: decision("CancelTimer", timerId=name), NAMES),
     st.builds(lambda name: decision("RequestCancelActivityTask", activityId=name), NAMES),
@@ -78,13 +81,11 @@ DECISIONS = st.one_of(
     st.just(decision("RecordMarker", markerName="m")),
     st.just(decision("ScheduleLambdaFunction", id="l", name="f")),
 )
-CLOSING = st.sampled_from(
-    [
-        COMPLETE,
-        decision("FailWorkflowExecution", reason="r"),
-        decision("CancelWorkflowExecution"),
-        decision("ContinueAsNewWorkflowExecution"),
-    ]
+CLOSING = (
+    COMPLETE,
+    decision("FailWorkflowExecution", reason="r"),
+    decision("CancelWorkflowExecution"),
+    decision("ContinueAsNewWorkflowExecution"),
 )
 NOT_WITH_CLOSE = ("ScheduleActivityTask", "StartTimer")
 
@@ -137,7 +138,11 @@ class Callers(RuleBasedStateMachine):
 
     # What callers do
 
-    @rule(workflow_id=WORKFLOW_IDS, priority=st.sampled_from(["0", "2"]), life=st.sampled_from(["9", "90"]))
+    @rule(
+        workflow_id=WORKFLOW_IDS,
+        priority=st.sampled_from(["0", "2"]),
+        life=st.sampled_from(["20", "900", "900"]),
+    )
     def start(self, workflow_id: str, priority: str, life: str) -> None:
         self.do(
             "StartWorkflowExecution",
@@ -155,25 +160,21 @@ class Callers(RuleBasedStateMachine):
         self.scene.turn(self.polls[-1])
         self.collect()
 
-    @precondition(lambda self: self.held)
     @rule(
-        pick=st.randoms(use_true_random=False),
-        decisions=st.lists(DECISIONS, max_size=4),
-        closing=st.none() | CLOSING,
+        task_list=LISTS,
+        decisions=st.lists(DECISIONS, min_size=1, max_size=5),
+        closing=st.sampled_from([None, None, None, *CLOSING]),
         sticky=st.sampled_from([{}, {}, {"taskListScheduleToStartTimeout": "2"}, {"permanent": "tl"}]),
-        ending=st.sampled_from(["Completed", "Failed", "Canceled"]),
     )
-    def answer(
+    def decide(
         self,
-        pick: Any,
+        task_list: str,
         decisions: list[dict[str, Any]],
         closing: dict[str, Any] | None,
         sticky: dict[str, str],
-        ending: str,
     ) -> None:
-        poll, task = self.held.pop(pick.randrange(len(self.held)))
-        if poll.action == "PollForActivityTask":
-            self.do(f"RespondActivityTask{ending}", taskToken=task["taskToken"])
+        task = self.take("PollForDecisionTask", task_list)
+        if task is None:
             return
         if closing is not None:
             decisions = [each for each in decisions if each["decisionType"] not in NOT_WITH_CLOSE]
@@ -184,6 +185,21 @@ class Callers(RuleBasedStateMachine):
         elif sticky:
             request |= {"taskList": {"name": "sticky"}, **sticky}
         self.do("RespondDecisionTaskCompleted", **request)
+
+    @rule(task_list=LISTS, ending=st.sampled_from(["Completed", "Completed", "Failed", "Canceled"]))
+    def work(self, task_list: str, ending: str) -> None:
+        task = self.take("PollForActivityTask", task_list)
+        if task is not None:
+            self.do(f"RespondActivityTask{ending}", taskToken=task["taskToken"])
+
+    def take(self, action: str, task_list: str) -> Answer | None:
+        """A task that is held already, or one that a poll finds; else the poll waits."""
+        if not any(poll.action == action for poll, _ in self.held):
+            self.poll(action, task_list)
+        for index, (poll, _) in enumerate(self.held):
+            if poll.action == action:
+                return self.held.pop(index)[1]
+        return None
 
     @precondition(lambda self: self.held)
     @rule()
@@ -204,9 +220,10 @@ class Callers(RuleBasedStateMachine):
         members = {"signalName": "s"} if action == "SignalWorkflowExecution" else {}
         self.do(action, domain=DOMAIN, workflowId=workflow_id, **members)
 
-    @rule(workflow_id=WORKFLOW_IDS)
-    def terminate(self, workflow_id: str) -> None:
-        self.do("TerminateWorkflowExecution", domain=DOMAIN, workflowId=workflow_id)
+    @rule(workflow_id=WORKFLOW_IDS, seldom=st.integers(0, 3))
+    def terminate(self, workflow_id: str, seldom: int) -> None:
+        if seldom == 0:
+            self.do("TerminateWorkflowExecution", domain=DOMAIN, workflowId=workflow_id)
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 4.0, 20.0]))
     def wait(self, seconds: float) -> None:
@@ -325,4 +342,7 @@ def check_tasks(events: list[dict[str, Any]]) -> None:
 
 
 TestCallers = Callers.TestCase
-TestCallers.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+#: One in twelve of the profile's examples: 8 by default, 500 with `--hypothesis-profile=long`.
+TestCallers.settings = settings(
+    max_examples=settings().max_examples // 12, stateful_step_count=30, deadline=None
+)

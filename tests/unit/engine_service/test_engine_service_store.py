@@ -122,6 +122,47 @@ def test_the_engine_recovers_when_space_returns(scene: Scene) -> None:
     assert scene.answer(poll)["workflowExecution"] == execution
 
 
+def damage_history(scene: Scene, execution: dict[str, str]) -> None:
+    """Spoils what is stored of one execution, behind the service's back."""
+    scene.service.close()
+    with closing(sqlite3.connect(scene.database)) as connection, connection:
+        connection.execute(
+            "UPDATE event SET body = '{}' WHERE execution_id = (SELECT id FROM execution WHERE run_id = ?)",
+            (execution["runId"],),
+        )
+    scene.open_again()
+
+
+def test_one_damaged_history_harms_no_other_request(scene: Scene) -> None:
+    damaged, sound = scene.start("damaged"), scene.start("sound")
+    damage_history(scene, damaged)
+    signals = [
+        scene.make("SignalWorkflowExecution", domain=DOMAIN, workflowId=name, signalName="s")
+        for name in ("damaged", "sound")
+    ]
+    waiting = scene.begin_poll("Activity")
+
+    scene.turn(*signals)
+
+    with pytest.raises(InternalFailure):
+        scene.answer(signals[0])
+    assert scene.answer(signals[1]) == {}
+    assert scene.types(sound)[-1] == "WorkflowExecutionSignaled"
+    scene.pass_time(61)
+    assert scene.answer(waiting) == {"startedEventId": 0}
+
+
+def test_one_damaged_history_holds_up_no_other_deadline(scene: Scene) -> None:
+    damaged, sound = scene.start("damaged"), scene.start("sound")
+    scene.decide(timer("t", 1))
+    scene.decide(timer("t", 2))
+    damage_history(scene, damaged)
+
+    scene.pass_time(10)
+
+    assert "TimerFired" in scene.types(sound)
+
+
 def closed(scene: Scene, workflow_id: str = "w") -> dict[str, str]:
     execution = scene.start(workflow_id)
     scene.decide(COMPLETE)
