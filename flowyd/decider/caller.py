@@ -85,7 +85,7 @@ class Caller:
         shown = f"{name} ({call.type_name} {call.type_version})"
         findings = Findings()
         arguments = fill(call.arguments, findings)
-        keywords = fill(call.keywords, findings)
+        keywords = fill(call.keywords, findings) if call.keywords else call.keywords
         if findings.errors:
             return self._pass_on(call, shown, findings.errors)
         if findings.unfinished:

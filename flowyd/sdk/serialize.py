@@ -169,6 +169,10 @@ def _untag(members: dict[str, Any]) -> Any:
     return decode(content)
 
 
+#: Made once: making a decoder costs as much as reading a small payload.
+_decode_json = json.JSONDecoder(object_hook=_untag).decode
+
+
 def encode_value(value: Any) -> str:
     """The JSON text of one value.
 
@@ -185,7 +189,7 @@ def decode_value(text: str) -> Any:
         PayloadError: no JSON, or a tag nobody knows here.
     """
     try:
-        return json.loads(text, object_hook=_untag)
+        return _decode_json(text)
     except PayloadError:
         raise
     except (ValueError, TypeError, RecursionError) as error:
