@@ -19,7 +19,7 @@ from flowyd.engine.executions import Executions, Hot, new_row
 from flowyd.engine.matching import Matching
 from flowyd.engine.registry import Registry
 from flowyd.engine.rules.block import Block
-from flowyd.engine.rules.effects import AcrossEffect, OfferTask, WithdrawTask
+from flowyd.engine.rules.effects import AcrossEffect, OfferTask, StartNextRun, WithdrawTask
 from flowyd.engine.rules.events import Draft
 from flowyd.engine.rules.outcome import Surroundings
 from flowyd.engine.rules.settings import Quotas
@@ -113,6 +113,9 @@ class Recorder:
                 self._offer(row.domain_id, row.id, effect)
             elif isinstance(effect, WithdrawTask):
                 self._matching.withdraw(row.id, effect.scheduled_event_id)
+            elif isinstance(effect, StartNextRun):
+                # Before all others: a child of the same list must not take its workflow id.
+                self.errands.appendleft((row.domain_id, effect))
             else:
                 self.errands.append((row.domain_id, effect))
         if not state.is_open:

@@ -175,8 +175,7 @@ class Store:
         return (body for (body,) in self.connection.execute(_EVENTS_BACKWARDS, (execution_id, first, last)))
 
     def last_event_id(self, execution_id: int) -> int:
-        """Length of a history; 0 if there is none."""
-        self.flush()
+        """Length of a history that nothing was collected for; 0 if there is none."""
         found: int | None = self.connection.execute(_LAST_EVENT_ID, (execution_id,)).fetchone()[0]
         return found or 0
 
@@ -192,20 +191,22 @@ class Store:
             self._changed_rows[row.id] = row
 
     def execution(self, execution_id: int) -> ExecutionRow | None:
-        """The row of a run, None if it never was or is pruned."""
-        self.flush()
+        """The row of a run that nothing was collected for; None if it never was or is pruned."""
         found = self.connection.execute(_EXECUTION, (execution_id,)).fetchone()
         return _as_read(found) if found else None
 
     def find_run(self, domain_id: int, workflow_id: str, run_id: str) -> int | None:
         """The id of a run, open or closed."""
-        self.flush()
+        if self._new_rows:
+            self.flush()
         found = self.connection.execute(_RUN, (run_id, domain_id, workflow_id)).fetchone()
         return found[0] if found else None
 
     def find_open_run(self, domain_id: int, workflow_id: str) -> int | None:
-        """The id of the open run of a workflow id."""
-        self.flush()
+        """The id of the open run of a workflow id, as it was before the writes collected in this turn.
+
+        Whoever collects them has the executions they are about in memory and asks there first.
+        """
         found = self.connection.execute(_OPEN_RUN, (domain_id, workflow_id)).fetchone()
         return found[0] if found else None
 

@@ -183,6 +183,16 @@ def test_a_run_continues_as_a_new_one(scene: Scene) -> None:
     assert scene.types(second) == ["WorkflowExecutionStarted", "DecisionTaskScheduled"]
 
 
+def test_a_child_does_not_take_the_workflow_id_of_the_run_that_continues(scene: Scene) -> None:
+    first = scene.start()
+
+    scene.decide(child("w"), CONTINUE)
+
+    second = scene.open_run("w")
+    assert scene.last(second, "WorkflowExecutionStarted")["continuedExecutionRunId"] == first["runId"]
+    assert scene.types(first)[-1] == "WorkflowExecutionContinuedAsNew"
+
+
 def test_the_parent_of_a_continued_child_sees_only_its_last_run(scene: Scene) -> None:
     parent = parent_of(scene, child("c"))
     before = scene.types(parent)
