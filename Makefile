@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help install install-dev demo run test lint bench clean
+.PHONY: help install install-dev demo run test test-systemd lint bench clean
 
 help:
 	@echo "make demo     the image workflow on a real daemon in a temporary folder"
@@ -37,6 +37,10 @@ run: install
 
 test: install-dev
 	$(BIN)/python -m pytest
+
+# FLOWYD_SYSTEMD: a command that runs a program on a machine with systemd; see tests/systemd/run.py.
+test-systemd: install-dev
+	$(BIN)/python tests/systemd/run.py
 
 lint: install-dev
 	$(BIN)/ruff check .
