@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.system.doc_blocks import Reader, blocks_of
+from flowyd.cli.main import COMMANDS, parsed
+from tests.system.doc_blocks import Reader, blocks_of, commands_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,3 +27,61 @@ def test_whoever_follows_the_page_gets_what_it_shows(page: str, tmp_path: Path) 
                 raise AssertionError(f"{file}:{block.line}\n{error}") from error
     finally:
         reader.leave()
+
+
+def texts_in_the_source() -> set[str]:
+    """Every text in the package, with "…" for what is put in."""
+    found = set()
+    for path in (ROOT / "flowyd").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
+                found.add("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_every_error_on_the_page_is_one_that_flowyd_knows() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    quoted = re.findall(r"\*\*`(.+?)`\*\*", page)
+
+    known = texts_in_the_source()
+
+    assert len(quoted) > 20
+    assert [text for text in quoted if not any(_holds(one, text) for one in known)] == []
+
+
+def _holds(known: str, quoted: str) -> bool:
+    """Whether a text of the source says what the page quotes; a value may hold words of the page."""
+    wanted = [part for part in quoted.split("…") if part.strip()]
+    at = 0
+    for part in wanted:
+        at = known.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_a_block_is_one_that_flowyd_takes(page: Path) -> None:
+    blocks = blocks_of(page)
+    typed = [
+        command.line for block in blocks if block.language == "console" for command in commands_of(block)
+    ]
+    typed += [line for block in blocks if block.language == "sh" for line in block.text.splitlines()]
+
+    for line in typed:
+        for words in re.findall(r"(?:^|[ (/])flowyd ([^#|&)]+)", line):
+            parsed(shlex.split(words))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_the_text_is_there(page: Path) -> None:
+    named = re.findall(r"`flowyd ([a-z-]+)", page.read_text())
+
+    assert set(named) <= set(COMMANDS)
