@@ -11,6 +11,7 @@ import pytest
 
 from flowyd.cli.main import COMMANDS, parsed
 from tests.system.doc_blocks import Reader, blocks_of, commands_of
+from tests.test_architecture import ALLOWED
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,3 +86,21 @@ def test_every_command_in_the_text_is_there(page: Path) -> None:
     named = re.findall(r"`flowyd ([a-z-]+)", page.read_text())
 
     assert set(named) <= set(COMMANDS)
+
+
+def test_the_architecture_page_has_the_arrows_that_the_tests_hold() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)`(?:, `([\w.]+)`)? \|.*\| ([^|]+) \|$", page, re.MULTILINE)
+    shown = {
+        f"flowyd.{name}": {f"flowyd.{other}" for other in re.findall(r"`([\w.]+)`", others)}
+        | {"flowyd.errors"}
+        for first, second, others in rows
+        for name in (first, second)
+        if name and others != "all"
+    }
+
+    for package, others in shown.items():
+        assert ALLOWED[package] | {"flowyd.errors"} == others, package
+    assert {name for name in ALLOWED if name.count(".") == 1} - {"flowyd.cli", "flowyd.__main__"} == set(
+        shown
+    ) - {"flowyd.engine.rules"}
