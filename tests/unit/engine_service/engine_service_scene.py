@@ -87,6 +87,15 @@ class Scene:
         scene.open_again()
         return scene
 
+    @classmethod
+    def reopened(cls, database: Path) -> Scene:
+        """A scene over a file that a service left behind."""
+        scene = cls.__new__(cls)
+        scene.database, scene.clock, scene.settings = database, ManualClock(START_AT), ServiceSettings()
+        scene.answers = {}
+        scene.open_again()
+        return scene
+
     def _open(self) -> Service:
         return open_service(
             database=self.database, clock=self.clock, durability=Durability.NORMAL, settings=self.settings
