@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -137,8 +137,8 @@ class Console(App[None]):
         self._asking_status = False
         changed = self.viewer != message.seen.viewer
         self.status, self.viewer = message.seen.status, message.seen.viewer
-        if changed:
-            self.screen.refresh_bindings()
+        if changed and self.live_screen is not None:
+            self.live_screen.refresh_bindings()
         self.daemon_trouble = ""
         self._tell_screen()
 
@@ -149,8 +149,18 @@ class Console(App[None]):
         self._tell_screen()
 
     def _tell_screen(self) -> None:
-        if isinstance(self.screen, LiveScreen):
-            self.screen.status_changed()
+        screen = self.live_screen
+        if screen is not None and screen.is_placed:
+            screen.redraw_head()
+            screen.status_changed()
+
+    @property
+    def live_screen(self) -> LiveScreen[Any, Any] | None:
+        """The main screen on top; None under a dialog and while the console is being left."""
+        try:
+            return self.screen if isinstance(self.screen, LiveScreen) else None
+        except ScreenStackError:
+            return None
 
     # Going about.
 
@@ -163,8 +173,8 @@ class Console(App[None]):
         self.switch_mode(names[(here + by) % len(names)])
 
     def action_help(self) -> None:
-        if isinstance(self.screen, LiveScreen):
-            self.push_screen(HelpDialog(self.screen))
+        if self.live_screen is not None:
+            self.push_screen(HelpDialog(self.live_screen))
 
     def look_at(self, domain: str) -> None:
         """Shows another domain from now on."""
@@ -253,8 +263,8 @@ class Console(App[None]):
         elif message.place == message.total:
             failed = sum(1 for row in self.done[: message.total] if row.failed)
             self._toast_all_done(message, failed)
-        if isinstance(self.screen, LiveScreen):
-            self.screen.changed(error)
+        if self.live_screen is not None:
+            self.live_screen.changed(error)
 
     def _toast_all_done(self, message: StepDone, failed: int) -> None:
         if message.total == 1:

@@ -48,7 +48,8 @@ Enter  command and result in full    y  copy the command"""
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.filtered()
+        if self.is_placed:
+            self.filtered()
 
     def changed(self, step_error: str) -> None:  # noqa: ARG002
         self.filtered()

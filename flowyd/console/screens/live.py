@@ -62,6 +62,8 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         self._pause_s = 0.0
         self._asking = False
         self.filter_text = ""
+        #: Its widgets stand, so that something can be shown in them.
+        self.is_placed = False
         #: When the last answer came, epoch seconds.
         self.answered_at: float | None = None
 
@@ -106,11 +108,18 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self.is_placed = True
         self.set_interval(TICK_S, self._tick)
         self._tick()
 
     def on_screen_resume(self) -> None:
+        self.redraw_head()
         self.ask_soon()
+
+    def redraw_head(self) -> None:
+        """Writes the head anew; a screen that is not yet composed has none."""
+        for head in self.query(Head):
+            head.redraw()
 
     def ask_soon(self) -> None:
         """Asks again at the next tick."""

@@ -36,6 +36,7 @@ ctrl+l  reload modules and configuration"""
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#modules").focus()
+        self.status_changed()
 
     def question(self) -> None:
         return None
@@ -48,7 +49,8 @@ ctrl+l  reload modules and configuration"""
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.status_changed()
+        if self.is_placed:
+            self.status_changed()
 
     def status_changed(self) -> None:
         self.set_stale(bool(self.console_app.daemon_trouble))

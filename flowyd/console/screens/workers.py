@@ -59,6 +59,7 @@ Report: age of the last word from the worker."""
     def on_mount(self) -> None:
         super().on_mount()
         self.table.focus()
+        self.status_changed()
 
     def question(self) -> None:
         return None
@@ -71,7 +72,8 @@ Report: age of the last word from the worker."""
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.status_changed()
+        if self.is_placed:
+            self.status_changed()
 
     def status_changed(self) -> None:
         console, now = self.console_app, time.time()

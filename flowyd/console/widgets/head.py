@@ -52,6 +52,9 @@ class Head(Vertical):
         self.set_interval(self.TICK_S, self.redraw)
         self.redraw()
 
+    def on_resize(self) -> None:
+        self.redraw()
+
     def redraw(self) -> None:
         """Writes all three anew from the app's state."""
         if not self.screen.is_current:
@@ -63,7 +66,7 @@ class Head(Vertical):
         trouble = console.trouble
         banner.set_class(bool(trouble), "-shown")
         if trouble:
-            banner.update(f"▲ {trouble}; showing what was last seen, trying again")
+            banner.update(f"▲ showing what was last seen, trying again: {trouble}")
 
     def _state(self) -> Content:
         console = self.console_app

@@ -1,0 +1,172 @@
+"""The console on a real daemon: processes and tasks seen and steered as one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from flowyd.console.app import Console
+from flowyd.console.backend import Target
+from flowyd.console.dialogs.action import ActionDialog
+from flowyd.console.dialogs.start import StartDialog
+from flowyd.console.dialogs.type_picker import TypePicker
+from flowyd.console.memory import Memory
+from flowyd.console.screens.worker_log import LogScreen
+from tests.system.console_pilot import Script, field, ids, run_console, screen, table, type_text, until
+from tests.system.running_daemon import DOMAIN, RunningDaemon, daemon_in
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with daemon_in(tmp_path_factory.mktemp("daemon")) as running:
+        yield running
+
+
+def run(daemon: RunningDaemon, script: Script) -> None:
+    """Runs a console on the daemon, wide enough for all columns."""
+    target = Target(
+        domain=DOMAIN,
+        backend="embedded",
+        connect=daemon.client,
+        control_socket=daemon.runtime / "control.sock",
+        workflow_directories=(daemon.folder / "workflows",),
+    )
+    run_console(Console(target, memory=Memory(None), theme="flowyd-dark"), script, size=(160, 48))
+
+
+def test_pools_workers_and_the_engine_are_listed(daemon: RunningDaemon) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: len(table(pilot, "workers").items) == 6)
+        keys = [row.key for row in table(pilot, "workers").items]
+        assert keys == [
+            "engine",
+            "pool deciders",
+            "worker deciders 0",
+            "pool workers",
+            "worker workers 0",
+            "worker workers 1",
+        ]
+        assert "workers 3/3" in screen(pilot)
+
+    run(daemon, script)
+
+
+def test_a_workflow_goes_from_the_form_to_its_result(daemon: RunningDaemon) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TypePicker))
+        await type_text(pilot, "tutorial")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await type_text(pilot, "5")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, StartDialog))
+        await pilot.press("o")
+        await until(pilot, lambda: any(name.startswith("tutorial-") for name in ids(pilot)))
+        await pilot.press("enter")
+        await until(pilot, lambda: '"10-12"' in screen(pilot))
+        assert [span.type for span in table(pilot, "timeline").items] == ["double 1", "double 1", "join 1"]
+
+    run(daemon, script)
+
+
+def test_a_killed_worker_is_seen_to_come_back_with_the_reason(daemon: RunningDaemon) -> None:
+    victim = daemon.workers("workers")[0].pid
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: str(victim) in screen(pilot))
+        os.kill(victim, signal.SIGKILL)
+        await until(pilot, lambda: "SIGKILL" in screen(pilot))
+        await until(pilot, lambda: "workers 3/3" in screen(pilot))
+        assert str(victim) not in screen(pilot)
+
+    run(daemon, script)
+
+
+def test_a_pool_is_scaled_from_the_dialog(daemon: RunningDaemon) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: len(table(pilot, "workers").items) == 6)
+        table(pilot, "workers").select("pool workers")
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        field(pilot, "field-processes").value = "3"
+        await until(pilot, lambda: "$ flowyd scale workers 3" in screen(pilot))
+        pilot.app.screen.query_one("#go").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: "workers 4/4" in screen(pilot))
+
+    run(daemon, script)
+
+
+def test_a_task_at_work_is_shown_with_its_worker_and_opens_its_execution(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    workflow_id, _ = daemon.begin("pair", *map(str, folders))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: f"gate  {workflow_id}" in screen(pilot))
+        rows = table(pilot, "workers").items
+        table(pilot, "workers").select(next(row.key for row in rows if row.worker and row.worker.task))
+        await pilot.press("e")
+        await until(pilot, lambda: "runs in worker" in screen(pilot))
+        assert "flows.py:" in screen(pilot)
+        for folder in folders:
+            (folder / "open").touch()
+        await until(pilot, lambda: "completed" in screen(pilot))
+
+    run(daemon, script)
+
+
+def test_a_workers_log_is_shown(daemon: RunningDaemon) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: table(pilot, "workers").items)
+        table(pilot, "workers").select("worker deciders 0")
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LogScreen))
+        await until(pilot, lambda: "Log of deciders" in screen(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: table(pilot, "workers").items)
+
+    run(daemon, script)
+
+
+def test_modules_tell_what_each_pool_serves(daemon: RunningDaemon) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("5")
+        await until(pilot, lambda: "tutorial 1" in screen(pilot))
+        await pilot.press("slash")
+        await type_text(pilot, "gate")
+        await until(pilot, lambda: [row.name for row in table(pilot, "modules").items] == ["gate 1"])
+
+    run(daemon, script)
+
+
+def test_a_lost_daemon_is_told_and_leaving_stops_nothing(tmp_path: Path) -> None:
+    with daemon_in(tmp_path) as own:
+
+        async def script(pilot: Pilot[None]) -> None:
+            await pilot.press("2")
+            await until(pilot, lambda: table(pilot, "workers").items)
+            assert own.stop() == 0
+            await until(pilot, lambda: "showing what was last seen" in screen(pilot))
+            assert table(pilot, "workers").has_class("-stale")
+            own.start()
+            await until(pilot, lambda: "showing what was last seen" not in screen(pilot))
+            await pilot.press("q")
+
+        run(own, script)
+
+        assert own.status().state == "running"
