@@ -6,13 +6,15 @@ in the calling thread, one task after another: decisions first, then activities,
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from flowyd.config.records import Durability
 from flowyd.decider import Broken, HistoryCache, HistoryIndex, Outcome, decide
@@ -38,6 +40,8 @@ DOMAIN = "test"
 
 #: Where the clock of a test stands at first: 2026-01-01, UTC.
 START_AT = 1_767_225_600.0
+
+_NEXT_DEADLINE = "SELECT min(next_deadline_at) FROM execution"
 
 #: Nothing of SWF lasts longer than a year; after this much skipped time a test waits for what never comes.
 _PATIENCE_S = 2 * 366 * 86_400.0
@@ -75,6 +79,7 @@ class LocalEngine:
         self.clock = ManualClock(START_AT)
         self._seed = seed
         self._folder = tempfile.TemporaryDirectory(prefix="flowyd-test-")
+        self._database = Path(self._folder.name) / "engine.db"
         self._cache = HistoryCache()
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._decision_lists = sorted({w.task_list for w in self.catalogue.workflows.values()})
@@ -85,7 +90,7 @@ class LocalEngine:
 
     def __enter__(self) -> LocalEngine:
         self._service = open_service(
-            database=Path(self._folder.name) / "engine.db",
+            database=self._database,
             clock=self.clock,
             durability=Durability.NORMAL,
             settings=ServiceSettings(run_ids=seeded_run_ids(self._seed)),
@@ -139,7 +144,7 @@ class LocalEngine:
         """Lets time pass, and works off whatever comes due on the way, in order."""
         end = self.clock.now() + seconds
         self.settle()
-        while (due := self._service.next_wake_at()) is not None and due <= end:
+        while (due := self._next_deadline_at()) is not None and due <= end:
             self._go_on_at(due)
         self._go_on_at(end)
 
@@ -150,10 +155,21 @@ class LocalEngine:
             ProgramError: nothing will.
         """
         self.settle()
-        due = self._service.next_wake_at()
+        due = self._next_deadline_at()
         if due is None:
             raise ProgramError("nothing is left to happen, however long one waits")
         self._go_on_at(due)
+
+    def _next_deadline_at(self) -> float | None:
+        """When the next timer or timeout of an open execution may be due; None if there is none.
+
+        Read from the database: the service itself looks no further than a few minutes ahead.
+        """
+        with closing(sqlite3.connect(self._database)) as connection:
+            (due,) = connection.execute(_NEXT_DEADLINE).fetchone()
+        if due is None or due > self.clock.now():
+            return cast("float | None", due)
+        return self._service.next_wake_at()
 
     def _go_on_at(self, moment: float) -> None:
         self.clock.advance(max(moment - self.clock.now(), 0.0))

@@ -1,0 +1,64 @@
+"""Records the stored histories anew: `python -m tests.histories.record`.
+
+To be run only when a change of flowyd is meant to decide differently; the old files are what open
+executions of users look like.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flowyd.testing import Execution, ExecutionFailed, LocalEngine, Raises, WorkerDies
+from tests.histories import flows
+
+FOLDER = Path(__file__).parent
+
+
+def _approve(execution: Execution) -> None:
+    execution.engine.settle()
+    execution.signal("approve", {"by": "somebody"})
+
+
+def _cancel(execution: Execution) -> None:
+    execution.engine.settle()
+    execution.request_cancel()
+
+
+def _trouble(execution: Execution) -> None:
+    execution.engine.inject("double", Raises(OSError("once")))
+    execution.engine.inject("plus", WorkerDies(), WorkerDies())
+
+
+#: File, workflow, arguments, what happens to it before its end.
+RECORDED: list[tuple[str, Any, list[Any], Callable[[Execution], None] | None]] = [
+    ("tutorial", flows.Tutorial, ["http://x/a.jpg"], None),
+    ("dependencies", flows.Dependencies, [], None),
+    ("family", flows.Family, [5], None),
+    ("troubles", flows.Troubles, [], _trouble),
+    ("approval-signaled", flows.Approval, [], _approve),
+    ("approval-late", flows.Approval, [], None),
+    ("approval-canceled", flows.Approval, [], _cancel),
+]
+
+
+def record(
+    workflow: Any, arguments: list[Any], meanwhile: Callable[[Execution], None] | None
+) -> dict[str, Any]:
+    """The history of one run, as it is stored."""
+    with LocalEngine(flows.SOURCES) as engine:
+        execution = engine.start(workflow, *arguments)
+        if meanwhile is not None:
+            meanwhile(execution)
+        with suppress(ExecutionFailed):  # how it ends is part of the history
+            execution.result()
+        return {"workflow": workflow.__name__, "runId": execution.run_id, "events": execution.history()}
+
+
+if __name__ == "__main__":
+    for name, workflow, arguments, meanwhile in RECORDED:
+        stored = record(workflow, arguments, meanwhile)
+        (FOLDER / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
