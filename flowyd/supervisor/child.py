@@ -41,6 +41,8 @@ class Child:
     #: The deadline of what it does now; the report's, or longer when its task was found open.
     until: float | None = None
     ready: bool = False
+    #: The crew was told that it is ready.
+    announced: bool = False
     report: Report | None = None
     being_checked: bool = False
     hung: bool = False
@@ -48,9 +50,7 @@ class Child:
     kill_at: float | None = None
     killed: bool = False
     rss_bytes: int = 0
-    #: Open descriptors of ours.
-    fds: set[int] = field(default_factory=set)
-    #: For each of them what reads it and answers whether there may be more at once.
+    #: For each open pipe of ours what reads it and answers whether there may be more at once.
     readers: dict[int, Callable[[], bool]] = field(default_factory=dict)
     ring: Ring = field(default_factory=Ring)
     #: CPU seconds used and when that was looked at, for the share since.

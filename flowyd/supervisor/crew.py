@@ -14,16 +14,16 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flowyd.config.records import Config, PoolKind
 from flowyd.control.reports import Report, WorkerState
 from flowyd.supervisor import starting
-from flowyd.supervisor.child import Child, cut, read_chunk
+from flowyd.supervisor.child import Child
 from flowyd.supervisor.deaths import MemoryWatch, describe_death, memory_events_file
 from flowyd.supervisor.errands import Errands
-from flowyd.supervisor.forking import DUMP_SIGNAL, fork_child
-from flowyd.supervisor.output import LineCutter, log_lines
+from flowyd.supervisor.forking import DUMP_SIGNAL
+from flowyd.supervisor.nursery import Nursery, ended_children, task_tags
 from flowyd.supervisor.plan import (
     Action,
     Check,
@@ -69,7 +69,7 @@ class Crew:
         self._slots: dict[tuple[str, int], SlotSeen] = {}
         self._next_look_at: float | None = None
         self._engine_sockets = engine_sockets
-        self._selector = selector
+        self._nursery = Nursery(selector, self._take_all)
         self._memory = MemoryWatch(memory_events_file())
         self._errands = Errands()
 
@@ -180,7 +180,7 @@ class Crew:
             )
         nice = pool.config.nice if pool.config else 0
         try:
-            child = self._fork(
+            child = self._nursery.bring_up(
                 main,
                 pool=pool.name,
                 rank=pool.rank,
@@ -193,6 +193,7 @@ class Crew:
             logger.error("no process for pool %s: %s", pool.name, error, extra={"action": "start"})
             self._slots[(pool.name, number)] = self._after_death(pool, number, 0.0, now)
             return
+        self.children[child.pid] = child
         logger.debug("%s[%d] started in slot %d", pool.name, child.pid, number, extra=_about(child))
 
     def _send_errands(self, now: float) -> None:
@@ -200,87 +201,25 @@ class Crew:
             return
         for errand in self._errands.due(starting.service_of(self.config), self.config.flowyd.log_level):
             try:
-                child = self._fork(starting.errand_main(errand), pool="errand", rank=ERRAND_RANK, errand=True)
+                child = self._nursery.bring_up(
+                    starting.errand_main(errand), pool="errand", rank=ERRAND_RANK, errand=True
+                )
             except OSError as error:
                 logger.error("no process for an errand: %s", error, extra={"action": "errand"})
                 self._errands.failed_to_start(errand)
                 return
+            self.children[child.pid] = child
             child.until = now + self._errands.LIMIT_S
             self._errands.started(child.pid, errand)
 
-    def _fork(
-        self,
-        main: Callable[[int], int],
-        *,
-        pool: str,
-        rank: int,
-        slot: int = 0,
-        generation: int = 0,
-        errand: bool = False,
-        keep: Sequence[int] = (),
-        nice: int = 0,
-    ) -> Child:
-        forked = fork_child(main, keep=keep, nice=nice)
-        child = Child(
-            pid=forked.pid,
-            pool=pool,
-            rank=rank,
-            slot=slot,
-            generation=generation,
-            errand=errand,
-            started_at=time.monotonic(),
-            started_wall_at=time.time(),
-        )
-        self.children[child.pid] = child
-        for fd, stream in ((forked.stdout_fd, "stdout"), (forked.stderr_fd, "stderr")):
-            self._listen(child, fd, self._output_reader(child, fd, LineCutter(stream)))
-        self._listen(child, forked.reports_fd, self._report_reader(child, forked.reports_fd))
-        return child
-
     # Listening.
 
-    def _listen(self, child: Child, fd: int, read: Callable[[], bool]) -> None:
-        """`read` answers whether there may be more at once; the descriptor is closed at its end."""
-        child.fds.add(fd)
-        child.readers[fd] = read
-        self._selector.register(fd, selectors.EVENT_READ, lambda _: read())
-
-    def _forget(self, child: Child, fd: int) -> None:
-        child.fds.discard(fd)
-        child.readers.pop(fd, None)
-        self._selector.unregister(fd)
-        os.close(fd)
-
-    def _output_reader(self, child: Child, fd: int, cutter: LineCutter) -> Callable[[], bool]:
-        def read() -> bool:
-            chunk = read_chunk(fd)
-            if chunk is None:
-                return False
-            lines = cut(cutter, chunk, time.time())
-            child.ring.add(lines)
-            log_lines(lines, pool=child.pool, pid=child.pid, tags=_task_tags(child))
-            if not chunk:
-                self._forget(child, fd)
-            return bool(chunk)
-
-        return read
-
-    def _report_reader(self, child: Child, fd: int) -> Callable[[], bool]:
-        def read() -> bool:
-            chunk = read_chunk(fd)
-            if chunk is None:
-                return False
-            if not chunk:
-                self._forget(child, fd)
-                return False
-            was_ready = child.ready
-            for report in child.take_reports(chunk):
-                self._take(child, report)
-            if child.ready and not was_ready:
-                self._became_ready(child)
-            return True
-
-        return read
+    def _take_all(self, child: Child, reports: list[Report]) -> None:
+        for report in reports:
+            self._take(child, report)
+        if child.ready and not child.announced:
+            child.announced = True
+            self._became_ready(child)
 
     def _take(self, child: Child, report: Report) -> None:
         pool = self.pools.get(child.pool)
@@ -339,28 +278,14 @@ class Crew:
 
     def reap(self) -> None:
         """Buries every child that has ended, and what is left of its process group."""
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if ended is None:
-                return
-            # The group first, while the dead leader still keeps its number from being used again.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(ended.si_pid, signal.SIGKILL)
-            _, status = os.waitpid(ended.si_pid, 0)
-            child = self.children.pop(ended.si_pid, None)
+        for pid, status in ended_children():
+            child = self.children.pop(pid, None)
             if child is not None:
                 self._bury(child, status)
 
     def _bury(self, child: Child, status: int) -> None:
         self.changed = True
-        for fd, read in list(child.readers.items()):
-            while read():
-                pass
-            if fd in child.fds:
-                self._forget(child, fd)
+        self._nursery.drain(child)
         if child.errand:
             self._errand_ended(child, status)
             return
@@ -452,11 +377,4 @@ def _signal_child(pid: int, number: int) -> None:
 
 
 def _about(child: Child) -> dict[str, str | int]:
-    return {"action": "worker", "pool": child.pool, "worker_pid": child.pid, **_task_tags(child)}
-
-
-def _task_tags(child: Child) -> dict[str, str]:
-    task = child.task
-    if task is None:
-        return {}
-    return {"activity": task.type_name, "workflow_id": task.workflow_id, "run_id": task.run_id}
+    return {"action": "worker", "pool": child.pool, "worker_pid": child.pid, **task_tags(child)}
