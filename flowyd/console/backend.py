@@ -89,10 +89,8 @@ class Backend:
         Raises:
             UnreachableError, FlowydError: as `control`.
         """
-        members = self.control("status", {})
-        # Who asks is told beside the status, which is the same for all.
-        role = members.pop("role", "operator")
-        return Seen(status=decode_status(members), viewer=role == "viewer")
+        status = decode_status(self.control("status", {}))
+        return Seen(status=status, viewer=self.control("whoami", {})["role"] == "viewer")
 
     def carry_out(self, step: Step) -> dict[str, Any]:
         """Sends one step of an action.

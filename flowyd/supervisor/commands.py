@@ -63,9 +63,11 @@ class Commands:
 
     def answer(self, request: ControlRequest, peer: Peer) -> ControlAnswer:
         """The answer to one request of the peer."""
+        if request.command == "whoami":
+            return ControlAnswer(answer={"role": peer.role.value, "uid": peer.uid})
         command = self._asking.get(request.command) or self._changing.get(request.command)
         if command is None:
-            known = ", ".join(sorted([*self._asking, *self._changing]))
+            known = ", ".join(sorted([*self._asking, *self._changing, "whoami"]))
             return ControlAnswer(error=f"unknown command {request.command!r}; there are {known}")
         if request.command in self._changing:
             if peer.role is not Role.OPERATOR:

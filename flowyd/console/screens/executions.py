@@ -136,12 +136,13 @@ tag:nightly id:order- since:2h before:1d; -term turns it round."""
                 parts.append(Part(f" among {number(len(listing.executions))} so far", Tone.DIM))
         elif listing.more:
             parts.append(Part(f"   newest {number(shown)} shown, m for more", Tone.DIM))
-        marked = sum(1 for item in self.table.items if item.key in self.table.marked)
+        keys = self.table.marked
+        marked = sum(1 for item in self.table.items if item.key in keys) if keys else 0
         if marked:
             parts.append(Part(f"   {number(marked)} marked", Tone.WARN))
         if self.table.sorted_by:
             parts.append(Part(f"   by {self.table.sorted_by.lower()}", Tone.DIM))
-        self.query_one("#counts", Static).update(content(tuple(parts)))
+        self.query_one("#counts", Static).update(content(tuple(parts)), layout=False)
 
     @on(RowTable.Moved)
     def _moved(self) -> None:

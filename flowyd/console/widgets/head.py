@@ -60,8 +60,8 @@ class Head(Vertical):
         if not self.screen.is_current:
             return
         console = self.console_app
-        self.query_one("#state", Static).update(self._state())
-        self.query_one("#places", Static).update(self._places())
+        self.query_one("#state", Static).update(self._state(), layout=False)
+        self.query_one("#places", Static).update(self._places(), layout=False)
         banner = self.query_one("#banner", Static)
         trouble = console.trouble
         banner.set_class(bool(trouble), "-shown")

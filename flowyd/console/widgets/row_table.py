@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -94,7 +94,9 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
         self._sort: int | None = None
         self._descending = False
         self._loaded = False
+        # Caches of what the style sheet says.
         self._styles: dict[str, Style] = {}
+        self._tones: dict[Tone, Style] = {}
         #: Keys of the marked items, which may be out of sight.
         self.marked: set[str] = set()
 
@@ -113,7 +115,7 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
     @property
     def targets(self) -> tuple[Item, ...]:
         """The marked items that are shown, or else the one under the cursor."""
-        marked = tuple(item for item in self._items if item.key in self.marked)
+        marked = tuple(item for item in self._items if item.key in self.marked) if self.marked else ()
         if marked:
             return marked
         return () if self.item is None else (self.item,)
@@ -178,7 +180,8 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
 
     def _go(self, place: int) -> None:
         place = max(min(place, len(self._items) - 1), 0)
-        if place != self._cursor:
+        before = self._cursor
+        if place != before:
             self._cursor = place
             self.post_message(self.Moved(self))
         top, height = round(self.scroll_y), self._body_height
@@ -186,7 +189,8 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
             self.scroll_to(y=place, animate=False)
         elif place >= top + height:
             self.scroll_to(y=place - height + 1, animate=False)
-        self.refresh()
+        # Scrolling draws everything anew by itself; without it two lines have changed.
+        self.refresh(*(Region(0, line - top + 1, self.size.width, 1) for line in {before, place}))
 
     def action_open(self) -> None:
         if self.item is not None:
@@ -245,7 +249,7 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
         self._go(self._cursor)
 
     def notify_style_update(self) -> None:
-        self._styles = {}
+        self._styles, self._tones = {}, {}
         super().notify_style_update()
 
     def _style(self, name: str) -> Style:
@@ -258,8 +262,12 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
         """Only the tone's own colour and weight, so that it lies over any row's background."""
         if self.has_class("-stale"):
             tone = Tone.DIM
-        found = self._style(tone.value)
-        return Style(color=found.color, bold=found.bold, italic=found.italic, dim=found.dim)
+        known = self._tones.get(tone)
+        if known is None:
+            found = self._style(tone.value)
+            known = Style(color=found.color, bold=found.bold, italic=found.italic, dim=found.dim)
+            self._tones[tone] = known
+        return known
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
