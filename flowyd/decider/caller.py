@@ -84,8 +84,7 @@ class Caller:
         name = f"{call.attribute}-{number}"
         shown = f"{name} ({call.type_name} {call.type_version})"
         findings = Findings()
-        arguments = fill(call.arguments, findings)
-        keywords = fill(call.keywords, findings) if call.keywords else call.keywords
+        arguments, keywords = _filled(call, shown, findings)
         if findings.errors:
             return self._pass_on(call, shown, findings.errors)
         if findings.unfinished:
@@ -249,6 +248,16 @@ _STEPS: dict[State, _Step] = {
 def safe_id(run_id: str) -> str:
     """A run id without the characters that SWF's names do not allow."""
     return run_id.replace("/", "_").replace("+", "-").replace(":", "-").rstrip("=")
+
+
+def _filled(call: TaskCall, shown: str, findings: Findings) -> tuple[Any, Any]:
+    try:
+        keywords = fill(call.keywords, findings) if call.keywords else call.keywords
+        return fill(call.arguments, findings), keywords
+    except RecursionError as error:
+        raise PayloadError(
+            f"the arguments of {shown} contain themselves, or are nested too deeply"
+        ) from error
 
 
 def _serialized(call: TaskCall, shown: str, arguments: Any, keywords: Any) -> str:

@@ -118,7 +118,8 @@ def parallel_reduce(
     """The reduction of all values by a proxy that is associative and commutative.
 
     `function` is called as soon as any two values are there; it gets result objects and may be a proxy or
-    a function of result objects.
+    a function of result objects. Of n values it makes n - 1 calls here and now, so that the calls after
+    this one keep their numbers; those whose values are not there yet are made with placeholders, and wait.
 
     Raises:
         ValueError: nothing to reduce and no initializer.
@@ -126,22 +127,24 @@ def parallel_reduce(
     objects = _objects(iterable) + ([] if initializer is _NOTHING else _objects([initializer]))
     if not objects:
         raise ValueError("parallel_reduce() of nothing needs an initializer")
-    heap = [
-        (_order(result), number, result) for number, result in enumerate(objects) if result.order is not None
-    ]
+    heap = [(_order(one), number, one) for number, one in enumerate(objects) if one.order is not None]
     heapq.heapify(heap)
     pending = _unfinished(objects)
     for number in range(len(objects), 2 * len(objects) - 1):
         if len(heap) < 2:
-            return Placeholder(
-                call="parallel_reduce()", watcher=_watcher(objects + pending), waiting_for=pending
-            )
+            missing: Placeholder[Any] = _reduction(objects, pending)
+            function(missing, missing)
+            continue
         earlier, later = heapq.heappop(heap), heapq.heappop(heap)
         merged = function(earlier[2], later[2])
         if not isinstance(merged, ResultObject):
-            merged = Result(merged, order=later[0])
+            merged = Result(merged, order=later[0], watcher=_watcher(objects))
         if merged.order is None:
             pending.append(merged)
         else:
             heapq.heappush(heap, (max(merged.order, later[0]), number, merged))
-    return heap[0][2] if heap else pending[-1]
+    return _reduction(objects, pending) if pending else heap[0][2]
+
+
+def _reduction(objects: list[ResultObject[Any]], pending: list[ResultObject[Any]]) -> Placeholder[Any]:
+    return Placeholder(call="parallel_reduce()", watcher=_watcher(objects), waiting_for=pending)

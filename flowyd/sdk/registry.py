@@ -117,8 +117,10 @@ def workflow(
     }
 
     def mark(marked: Marked) -> Marked:
-        if not (isinstance(marked, type) and hasattr(marked, "run")):
-            raise ProgramError(f"@workflow goes on a class with a method run, not on {marked!r}")
+        from flowyd.sdk.workflow import Workflow  # late: proxies, which workflows hold, need this module
+
+        if not (isinstance(marked, type) and issubclass(marked, Workflow) and hasattr(marked, "run")):
+            raise ProgramError(f"@workflow goes on a Workflow class with a method run, not on {marked!r}")
         _attach(marked, WorkflowRegistration(factory=marked, **registered))
         return marked
 

@@ -5,7 +5,7 @@
         engine.run(Imagecateg, url)
     check_history(Imagecateg, load_history(path))               # raises where code and history do not fit
 
-A pytest fixture is one line: `engine = pytest.fixture(lambda: …)`, or yield from the `with` above.
+With pytest: `from flowyd.testing.fixtures import local_engine`.
 """
 
 from flowyd.testing.engine import Execution, ExecutionFailed, LocalEngine

@@ -81,7 +81,7 @@ class World:
         return True
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(program=programs(), data=st.data())
 def test_every_order_of_arrival_gives_the_result_of_plain_python(
     program: list[Any], data: st.DataObject
@@ -96,7 +96,7 @@ def test_every_order_of_arrival_gives_the_result_of_plain_python(
         check_history(Program, execution.history(), run_id=execution.run_id)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(program=programs(children=False), cuts=st.lists(st.integers(1, 200), max_size=4))
 def test_an_index_extended_in_any_pieces_decides_as_one_made_at_once(
     program: list[Any], cuts: list[int]

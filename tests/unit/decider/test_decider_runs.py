@@ -793,3 +793,35 @@ def test_an_unknown_option_is_a_type_error() -> None:
     (decision,) = script(W).decides()
 
     assert decision.startswith("fail unknown option 'retries'")
+
+
+def test_arguments_that_contain_themselves_fail_with_the_name_of_the_call() -> None:
+    class W(Calls):
+        def run(self):
+            endless = []
+            endless.append(endless)
+            self.a(endless)
+
+    (decision,) = script(W).decides()
+
+    assert decision.startswith("fail the arguments of a-0 (a 1) contain themselves")
+
+
+def test_calls_after_a_reduction_keep_their_numbers_while_it_goes_on() -> None:
+    class W(Calls):
+        def run(self):
+            one = parallel_reduce(self.b, [self.a(n) for n in range(3)])
+            return [one, self.b("after", "it")]
+
+    run = script(W)
+    assert run.decides()[-1] == "schedule b-2-0"
+    run.completes("a-0-0", 0)
+    run.completes("a-1-0", 1)
+    assert run.decides() == ["schedule b-0-0"]
+    run.completes("a-2-0", 2)
+    run.completes("b-0-0", 1)
+    assert run.decides() == ["schedule b-1-0"]
+    run.completes("b-1-0", 3)
+    run.completes("b-2-0", "x")
+
+    assert run.decides() == ['complete [3, "x"]']

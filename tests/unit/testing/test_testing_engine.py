@@ -30,6 +30,7 @@ from flowyd.testing import (
     check_history,
     run_workflow,
 )
+from flowyd.testing.fixtures import StartEngine
 
 
 @activity("double", 1, "numbers")
@@ -134,9 +135,8 @@ ALL = [Double, Later, slow, Doubles, Parent, Yearly, Handles, Approval, Counts, 
 
 
 @pytest.fixture
-def engine():
-    with LocalEngine(ALL) as running:
-        yield running
+def engine(local_engine: StartEngine) -> LocalEngine:
+    return local_engine(*ALL)
 
 
 def test_a_plain_run_calls_the_activities() -> None:
