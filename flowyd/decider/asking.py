@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from flowyd.decider import decisions as wire
 from flowyd.decider.determinism import compare, forgotten, missed
-from flowyd.decider.index import Asked, HistoryIndex, Kind, State
+from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
+from flowyd.decider.records import Asked, Kind, State
 from flowyd.errors import ProgramError
 from flowyd.swf.limits import NAME_CHARACTERS
 

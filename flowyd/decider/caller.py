@@ -16,9 +16,10 @@ from typing import Any
 
 from flowyd.decider import decisions as wire
 from flowyd.decider.asking import Requests
-from flowyd.decider.index import Asked, HistoryIndex, Kind, State
+from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
+from flowyd.decider.records import Asked, Kind, State
 from flowyd.sdk.failures import (
     PayloadError,
     TaskCanceled,

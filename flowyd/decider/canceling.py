@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flowyd.decider import decisions as wire
 from flowyd.decider.asking import Requests, cancel_control
-from flowyd.decider.index import HistoryIndex, Kind, State
+from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Target
+from flowyd.decider.records import Kind, State
 
 
 def carry_out(wishes: list[Target], index: HistoryIndex, requests: Requests) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from flowyd.decider.index import Asked, HistoryIndex, Kind
+from flowyd.decider.index import HistoryIndex
+from flowyd.decider.records import Asked, Kind
 from flowyd.decider.sources import Line, calling_line
 
 #: How much of an input a report shows.

@@ -13,7 +13,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from flowyd.decider.index import HistoryIndex, Kind
+from flowyd.decider.index import HistoryIndex
+from flowyd.decider.records import Kind
 from flowyd.decider.sources import calling_line
 from flowyd.sdk.failures import CancelRequested, SuspendTask
 from flowyd.sdk.placeholder import ResultObject

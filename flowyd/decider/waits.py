@@ -7,9 +7,10 @@ from typing import Any
 
 from flowyd.decider import decisions as wire
 from flowyd.decider.asking import Requests
-from flowyd.decider.index import HistoryIndex, Kind, State
+from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
+from flowyd.decider.records import Kind, State
 from flowyd.sdk.failures import PayloadError, TaskCanceled, TaskError, TaskRefused
 from flowyd.sdk.placeholder import Error, Placeholder, Result, ResultObject
 from flowyd.sdk.serialize import checked_length, decode_value, encode_value

@@ -8,7 +8,7 @@ import pytest
 
 from flowyd import ActivityProxy, Workflow, workflow
 from flowyd.decider import HistoryCache, HistoryIndex, ReplayFilter
-from flowyd.decider.index import Kind, State
+from flowyd.decider.records import Kind, State
 from flowyd.errors import ProtocolError
 from tests.unit.decider.decider_script import Script, event
 
