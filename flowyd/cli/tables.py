@@ -1,14 +1,18 @@
 """Columns over items as lines of text: aligned, as narrow as their content, fitted to the width there is.
 
+Widths are columns of the terminal, not characters.
+
 The columns are those of the console's view model. On a page without a width only payloads are cut. Otherwise
 columns of the highest `spare` are left out first, then those that stretch are cut, with an ellipsis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from flowyd.cli.char_width import cut, width
 from flowyd.cli.output import Page
 from flowyd.console.view_model.cells import GAP, Cell, Column, Part, Tone, cell, plain
 
@@ -18,36 +22,67 @@ Item = TypeVar("Item")
 _AMPLE = 240
 
 
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[Item]):
+    """Columns with the widths they got; those that were left out are not among them."""
+
+    columns: tuple[Column[Item], ...]
+    sizes: tuple[int, ...]
+    page: Page
+
+    def heading(self) -> str:
+        """The line of titles."""
+        titles = [
+            cell(column.heading(size) if column.heading else column.title.upper(), Tone.DIM)
+            for column, size in zip(self.columns, self.sizes, strict=True)
+        ]
+        return _line(self.columns, self.sizes, titles, self.page)
+
+    def lines(self, items: Iterable[Item]) -> list[str]:
+        """A line for each item; items that were not there when the widths were found are cut to them."""
+        return [
+            _line(
+                self.columns,
+                self.sizes,
+                [column.draw(item, size) for column, size in zip(self.columns, self.sizes, strict=True)],
+                self.page,
+            )
+            for item in items
+        ]
+
+
 def table(columns: Sequence[Column[Item]], items: Sequence[Item], page: Page) -> list[str]:
     """The heading and one line for each item."""
+    found = layout(columns, items, page)
+    return [found.heading(), *found.lines(items)]
+
+
+def layout(columns: Sequence[Column[Item]], items: Sequence[Item], page: Page) -> Layout[Item]:
+    """The columns with widths that suit the items and the page."""
     natural = [_natural(column, items) for column in columns]
     if page.width is None:
-        fitted = [width for width, _ in natural]
+        fitted = [wanted for wanted, _ in natural]
         for index, (_, empty) in enumerate(natural):
             if empty and columns[index].spare:
                 fitted[index] = 0
     else:
         fitted = _fitted(columns, natural, page.width)
-    kept = [index for index, width in enumerate(fitted) if width]
-    shown = [columns[index] for index in kept]
-    sizes = [fitted[index] for index in kept]
-    heading = [cell(column.title.upper(), Tone.DIM) for column in shown]
-    rows = [[column.draw(item, size) for column, size in zip(shown, sizes, strict=True)] for item in items]
-    return [_line(shown, sizes, row, page) for row in [heading, *rows]]
+    kept = [index for index, size in enumerate(fitted) if size]
+    return Layout(tuple(columns[index] for index in kept), tuple(fitted[index] for index in kept), page)
 
 
 def _natural(column: Column[Item], items: Sequence[Item]) -> tuple[int, bool]:
     """How wide the column would like to be, and whether there is nothing in it."""
-    longest = max((len(plain(column.draw(item, _AMPLE))) for item in items), default=0)
+    longest = max((width(plain(column.draw(item, _AMPLE))) for item in items), default=0)
     return max(min(longest, _AMPLE), len(column.title)), longest == 0
 
 
 def _fitted(columns: Sequence[Column[Item]], natural: Sequence[tuple[int, bool]], total: int) -> list[int]:
     """The width of each column; 0 for those that are left out."""
-    wanted = [width for width, _ in natural]
+    wanted = [size for size, _ in natural]
     least = [
-        min(width, max(column.width, len(column.title))) if column.stretch else width
-        for column, width in zip(columns, wanted, strict=True)
+        min(size, max(column.width, len(column.title))) if column.stretch else size
+        for column, size in zip(columns, wanted, strict=True)
     ]
     kept = [i for i, column in enumerate(columns) if not (natural[i][1] and column.spare)]
     while sum(least[i] for i in kept) + GAP * (len(kept) - 1) > total:
@@ -83,22 +118,23 @@ def _squeezed(columns: Sequence[Column[Item]], found: list[int], kept: list[int]
 def _line(columns: Sequence[Column[Item]], sizes: Sequence[int], row: Sequence[Cell], page: Page) -> str:
     pieces = []
     for column, size, content in zip(columns, sizes, row, strict=True):
-        cut = shortened(content, size)
-        blank = " " * (size - len(plain(cut)))
-        drawn = page.drawn(cut)
+        short = shortened(content, size)
+        blank = " " * (size - width(plain(short)))
+        drawn = page.drawn(short)
         pieces.append(blank + drawn if column.right else drawn + blank)
     return (" " * GAP).join(pieces).rstrip()
 
 
-def shortened(content: Cell, width: int) -> Cell:
-    """The cell in at most `width` characters; a cut is shown by an ellipsis."""
-    if len(plain(content)) <= width:
+def shortened(content: Cell, size: int) -> Cell:
+    """The cell in at most `size` columns; a cut is shown by an ellipsis."""
+    if width(plain(content)) <= size:
         return content
     parts: list[Part] = []
-    left = max(width - 1, 0)
+    left = max(size - 1, 0)
     for part in content:
-        if len(part.text) > left:
-            return (*parts, Part(part.text[:left] + "…", part.tone))
+        taken = width(part.text)
+        if taken > left:
+            return (*parts, Part(cut(part.text, left) + "…", part.tone))
         parts.append(part)
-        left -= len(part.text)
+        left -= taken
     return tuple(parts)

@@ -8,12 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Column, Tone, cell
 from flowyd.console.view_model.spans import Kind, Span
 from flowyd.console.view_model.workers import AT_WORK
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
+
+
+class Cause(str, Enum):
+    """Why something is not there yet; `flowyd why` looks for evidence by it."""
+
+    TIMER = "timer"  #: a timer runs
+    CHILD = "child"  #: a child execution is open
+    LAMBDA = "lambda"  #: a Lambda function was called
+    RUNNING = "running"  #: a worker has it in hand, as far as is known
+    HUNG = "hung"  #: the worker that has it in hand is past its deadline
+    UNKNOWN = "unknown"  #: nobody has taken it, and no daemon says who could
+    STICKY = "sticky"  #: a decision is offered first to the worker that knows the execution
+    NO_POOL = "no pool"  #: no pool here serves its task list
+    QUARANTINED = "quarantined"  #: no pool serves its type, and modules of the pool are broken
+    NOT_SERVED = "not served"  #: no pool serves its type
+    DRAINING = "draining"  #: the pools of its list take no tasks
+    NO_WORKER = "no worker"  #: no worker of the pools of its list is up
+    BUSY = "busy"  #: all workers of the pools of its list are busy
+    SOON = "soon"  #: a worker will take it at once
+    SIGNAL = "signal"  #: nothing is scheduled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +44,8 @@ class Wait:
     key: str
     #: What is waited for, such as "resize-0-0 (resize 1)".
     what: str
-    #: Why it is not there yet.
+    cause: Cause
+    #: The cause in words.
     reason: str
     tone: Tone
     #: How long already, seconds.
@@ -32,22 +54,29 @@ class Wait:
     advice: str = ""
 
 
+#: Cause, reason, tone and advice of a wait.
+_Reason = tuple[Cause, str, Tone, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scene:
     """What a reason is looked for in."""
 
     status: DaemonStatus | None
     run_id: str
+    workflow_type: str
     now: float
 
 
-def waits(spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, now: float) -> tuple[Wait, ...]:
+def waits(
+    spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, now: float, workflow_type: str = ""
+) -> tuple[Wait, ...]:
     """What the open spans of an open execution wait for, what is wrong first.
 
-    `status` is None where no daemon is asked. An execution
-    with nothing open in it waits for a signal or a cancel request.
+    `status` is None where no daemon is asked; with `workflow_type`, "name version", it is told whether a pool
+    knows it. An execution with nothing open in it waits for a signal or a cancel request.
     """
-    scene = _Scene(status=status, run_id=run_id, now=now)
+    scene = _Scene(status=status, run_id=run_id, workflow_type=workflow_type, now=now)
     found = [_wait(span, scene) for span in spans if span.is_open]
     found.sort(key=lambda wait: (wait.tone is not Tone.BAD, wait.tone is not Tone.WARN))
     if found:
@@ -58,6 +87,7 @@ def waits(spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, no
         Wait(
             key="signal",
             what="a signal",
+            cause=Cause.SIGNAL,
             reason="nothing is scheduled: it goes on only when it is signaled, canceled or timed out",
             tone=Tone.WARN,
             for_s=now - since,
@@ -67,43 +97,56 @@ def waits(spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, no
 
 
 def _wait(span: Span, scene: _Scene) -> Wait:
-    reason, tone, advice = _reason(span, scene)
+    cause, reason, tone, advice = _reason(span, scene)
     label = {Kind.DECISION: "a decision", Kind.TIMER: f"timer {span.id}"}.get(
         span.kind, f"{span.id} ({span.type})"
     )
     since = span.started_at if span.started_at is not None else span.asked_at
-    return Wait(key=span.key, what=label, reason=reason, tone=tone, for_s=scene.now - since, advice=advice)
+    return Wait(
+        key=span.key,
+        what=label,
+        cause=cause,
+        reason=reason,
+        tone=tone,
+        for_s=scene.now - since,
+        advice=advice,
+    )
 
 
-def _reason(span: Span, scene: _Scene) -> tuple[str, Tone, str]:
-    """Reason, tone and advice."""
+def _reason(span: Span, scene: _Scene) -> _Reason:
     if span.kind is Kind.TIMER:
-        return f"due in {wording.duration((span.due_at or scene.now) - scene.now)}", Tone.WAITING, ""
+        return (
+            Cause.TIMER,
+            f"due in {wording.duration((span.due_at or scene.now) - scene.now)}",
+            Tone.WAITING,
+            "",
+        )
     if span.kind is Kind.CHILD:
         began = "the child is open" if span.started_at is not None else "the child has not started yet"
-        return f"{began}; Enter on it in the timeline opens it", Tone.WAITING, ""
+        return Cause.CHILD, f"{began}; Enter on it in the timeline opens it", Tone.WAITING, ""
     if span.kind is Kind.LAMBDA:
-        return "the Lambda function has not answered yet", Tone.WAITING, ""
+        return Cause.LAMBDA, "the Lambda function has not answered yet", Tone.WAITING, ""
     if span.started_at is not None:
         return _running(span, scene)
-    return _scheduled(span, scene.status)
+    return _scheduled(span, scene)
 
 
-def _running(span: Span, scene: _Scene) -> tuple[str, Tone, str]:
+def _running(span: Span, scene: _Scene) -> _Reason:
     limit = "" if span.due_at is None else f", times out in {wording.duration(span.due_at - scene.now)}"
     who = f" on {span.identity}" if span.identity else ""
     worker = _worker_of(span, scene)
     if worker is None:
-        return f"runs{who}{limit}", Tone.BUSY, ""
+        return Cause.RUNNING, f"runs{who}{limit}", Tone.BUSY, ""
     beat = worker.heartbeat_age_s
     heard = "" if beat is None else f", last heartbeat {wording.age(beat)} ago"
     if worker.state == "hung":
         return (
+            Cause.HUNG,
             f"worker {worker.pid} is hung{heard}{limit}",
             Tone.BAD,
             "the supervisor ends it at its deadline",
         )
-    return f"runs in worker {worker.pid}{heard}{limit}", Tone.BUSY, ""
+    return Cause.RUNNING, f"runs in worker {worker.pid}{heard}{limit}", Tone.BUSY, ""
 
 
 def _worker_of(span: Span, scene: _Scene) -> WorkerStatus | None:
@@ -119,46 +162,50 @@ def _worker_of(span: Span, scene: _Scene) -> WorkerStatus | None:
     return None
 
 
-def _scheduled(span: Span, status: DaemonStatus | None) -> tuple[str, Tone, str]:
+def _scheduled(span: Span, scene: _Scene) -> _Reason:
+    status = scene.status
     kind = "decision" if span.kind is Kind.DECISION else "activity"
     if status is None:
-        return f"no worker has polled list {span.task_list} for it yet", Tone.WAITING, ""
+        return Cause.UNKNOWN, f"no worker has polled list {span.task_list} for it yet", Tone.WAITING, ""
     pools = [p for p in status.pools if p.kind == kind and p.task_list == span.task_list]
     if not pools:
         # A sticky list belongs to one decision worker and falls back to the shared list by a timeout.
         if span.kind is Kind.DECISION and span.due_at is not None:
-            return f"offered first to the worker that knows it, list {span.task_list}", Tone.WAITING, ""
+            reason = f"offered first to the worker that knows it, list {span.task_list}"
+            return Cause.STICKY, reason, Tone.WAITING, ""
         return (
+            Cause.NO_POOL,
             f"no {kind} pool here serves list {span.task_list}",
             Tone.BAD,
             f'add a [[pool]] of kind "{kind}" with task_list = "{span.task_list}", or run one elsewhere',
         )
-    return _served(span, pools)
+    return _served(span.type or scene.workflow_type, pools)
 
 
-def _served(span: Span, pools: Sequence[PoolStatus]) -> tuple[str, Tone, str]:
+def _served(type_name: str, pools: Sequence[PoolStatus]) -> _Reason:
     """Why a task is not taken though a pool serves its list."""
     names = ", ".join(pool.name for pool in pools)
     workers = [worker for pool in pools for worker in pool.workers]
     broken = [module for pool in pools for module in pool.broken_modules]
-    served = any(span.type in pool.served_types for pool in pools) or not span.type
-    if not served and broken and not any(not pool.served_types for pool in pools):
-        return (
-            f"type {span.type} is not served; quarantined: {', '.join(broken)}",
-            Tone.BAD,
-            f"repair the module, then: flowyd reload ({names})",
-        )
-    if not served and all(pool.served_types for pool in pools):
-        return f"pool {names} does not know type {span.type}", Tone.BAD, "add its module and reload"
+    # A pool that knows neither is still loading.
+    loaded = all(pool.served_types or pool.broken_modules for pool in pools)
+    served = not type_name or any(type_name in pool.served_types for pool in pools)
+    if loaded and not served and broken:
+        reason = f"type {type_name} is not served; quarantined: {', '.join(broken)}"
+        return Cause.QUARANTINED, reason, Tone.BAD, f"repair the module, then: flowyd reload ({names})"
+    if loaded and not served:
+        reason = f"pool {names} does not know type {type_name}"
+        return Cause.NOT_SERVED, reason, Tone.BAD, "add its module and reload"
     if all(pool.draining for pool in pools):
-        return f"pool {names} is draining", Tone.WARN, f"flowyd resume {names}"
+        return Cause.DRAINING, f"pool {names} is draining", Tone.WARN, f"flowyd resume {names}"
     up = [worker for worker in workers if worker.state in AT_WORK]
     if not up:
-        return f"pool {names} has no worker that runs: {_deaths(workers)}", Tone.BAD, "see the worker's log"
+        reason = f"pool {names} has no worker that runs: {_deaths(workers)}"
+        return Cause.NO_WORKER, reason, Tone.BAD, "see the worker's log"
     busy = [worker for worker in up if worker.state == "running"]
     if len(busy) == len(up):
-        return f"all {len(up)} workers of pool {names} are busy", Tone.WAITING, ""
-    return f"on its way to pool {names}", Tone.WAITING, ""
+        return Cause.BUSY, f"all {len(up)} workers of pool {names} are busy", Tone.WAITING, ""
+    return Cause.SOON, f"on its way to pool {names}", Tone.WAITING, ""
 
 
 def _deaths(workers: Iterable[WorkerStatus]) -> str:
