@@ -162,7 +162,7 @@ class Reader:
         self._background.append((line, process))
         port = re.search(r"(?:http\.server |127\.0\.0\.1:)(\d+)", line)
         if "flowyd run" in line:
-            self._wait_for(f"{line.split(' run')[0]} --config flowyd.toml status", "running")
+            self._wait_for(line.replace(" run ", " status "), "running")
         elif port is not None and "python activities" not in line and "python workflows" not in line:
             self._wait_for(f"exec 3<>/dev/tcp/127.0.0.1/{port[1]} && echo open", "open")
 
