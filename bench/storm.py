@@ -32,8 +32,9 @@ from flowyd.swf.lean import LeanClient
 DOMAIN = "demo"
 #: How often each kind of process is the victim.
 VICTIMS = {"activity worker": 5, "decision worker": 3, "engine": 3, "supervisor": 1}
-#: Decision tasks of a worker that died between fetching one and saying so come again after 60 s.
-PATIENCE_S = 180.0
+#: A task handed out by an engine, or to a worker, that died before it could say so waits for its timeout:
+#: 60 s for a decision, 300 s for an activity.
+PATIENCE_S = 400.0
 CLOSES = (
     "ActivityTaskCompleted",
     "ActivityTaskFailed",
