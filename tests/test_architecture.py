@@ -22,7 +22,7 @@ ALLOWED = {
     "flowyd.swf.__main__": {"flowyd.cli"},
     "flowyd.sdk": {"flowyd.errors", "flowyd.swf"},
     "flowyd.control": {"flowyd.errors"},
-    "flowyd.config": {"flowyd.errors"},
+    "flowyd.config": {"flowyd.errors", "flowyd.swf.limits"},
     "flowyd.decider": {"flowyd.errors", "flowyd.swf", "flowyd.sdk"},
     "flowyd.engine.rules": {"flowyd.errors", "flowyd.swf"},
     "flowyd.engine": {"flowyd.errors", "flowyd.swf", "flowyd.log", "flowyd.config"},

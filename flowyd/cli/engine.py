@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flowyd.config.records import Durability
+from flowyd.config.keys import LIMITS
+from flowyd.config.kinds import NotAllowedError
+from flowyd.config.records import Durability, EngineLimits
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -51,11 +54,17 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="take every request on TCP, signed or not; on loopback addresses only",
     )
     parser.add_argument(
-        "--poll-seconds",
-        metavar="N",
-        type=_seconds,
-        default=60.0,
-        help="how long a poll waits for a task (default 60, as Amazon SWF)",
+        "--tls-certificate", metavar="FILE", type=Path, help="speak TLS on TCP: certificate and chain (PEM)"
+    )
+    parser.add_argument("--tls-key", metavar="FILE", type=Path, help="the certificate's key (PEM)")
+    parser.add_argument(
+        "--limit",
+        metavar="NAME=VALUE",
+        action="append",
+        type=_limit,
+        default=[],
+        help="as in [engine.limits] of the configuration, such as pollers=5000 or poll=10s; may be given "
+        f"several times; names: {', '.join(LIMITS)}",
     )
     parser.set_defaults(run=run)
 
@@ -66,6 +75,10 @@ def run(namespace: argparse.Namespace) -> int:
         return _refuse("nothing to serve: give --listen ADDRESS:PORT or --socket PATH", _USAGE)
     if namespace.listen and not (namespace.keys or namespace.any_credentials):
         return _refuse("a TCP endpoint needs --keys FILE, or --any-credentials on a loopback address", _USAGE)
+    if (namespace.tls_certificate is None) != (namespace.tls_key is None):
+        return _refuse("--tls-certificate and --tls-key need each other", _USAGE)
+    if namespace.tls_key and not namespace.listen:
+        return _refuse("TLS is for TCP endpoints and there is none: give --listen ADDRESS:PORT", _USAGE)
     # sqlite3 and asyncio: 70 ms that other commands do without.
     from flowyd.engine.main import EngineSettings, run_engine
     from flowyd.log import set_up_logging
@@ -76,7 +89,9 @@ def run(namespace: argparse.Namespace) -> int:
         durability=Durability(namespace.durability),
         keys_file=namespace.keys,
         any_credentials=namespace.any_credentials,
-        poll_s=namespace.poll_seconds,
+        tls_certificate=namespace.tls_certificate,
+        tls_key=namespace.tls_key,
+        limits=EngineLimits(**dict(namespace.limit)),
     )
     with contextlib.ExitStack() as opened:
         try:
@@ -85,7 +100,8 @@ def run(namespace: argparse.Namespace) -> int:
             return _refuse(str(error), _USAGE)
         except OSError as error:
             return _refuse(str(error), _REFUSED)
-        endpoints = ", ".join(_endpoint(listening) for listening in sockets)
+        scheme = "http" if namespace.tls_key is None else "https"
+        endpoints = ", ".join(_endpoint(listening, scheme) for listening in sockets)
         line = f"flowyd engine ready on {endpoints}; database {namespace.database}"
         return run_engine(settings, sockets, lambda: print(line, flush=True))
 
@@ -118,11 +134,18 @@ def _refuse(text: str, code: int) -> int:
     return code
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 60:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 60")
-    return seconds
+def _limit(text: str) -> tuple[str, Any]:
+    """The field of a limit and its value, read as the configuration file's."""
+    name, _, written = text.partition("=")
+    key = LIMITS.get(name.strip())
+    if key is None:
+        raise argparse.ArgumentTypeError(f"{text}: no such limit; there are {', '.join(LIMITS)}")
+    written = written.strip()
+    value: Any = int(written) if re.fullmatch("-?[0-9]+", written) else written
+    try:
+        return key.field, key.kind.read(value, Path())
+    except NotAllowedError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {str(error) or f'must be {key.kind.allowed}'}") from error
 
 
 def _tcp_socket(text: str) -> socket.socket:
@@ -180,9 +203,9 @@ def _is_served(path: Path) -> bool:
         return True
 
 
-def _endpoint(listening: socket.socket) -> str:
+def _endpoint(listening: socket.socket, scheme: str) -> str:
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
         return f"unix://{Path(name).absolute()}"
     host = f"[{name[0]}]" if listening.family == socket.AF_INET6 else name[0]
-    return f"http://{host}:{name[1]}"
+    return f"{scheme}://{host}:{name[1]}"

@@ -35,6 +35,26 @@ def listeners(tables: Mapping[str, Fields]) -> Iterator[Found]:
         )
 
 
+def encryption(tables: Mapping[str, Fields], wrong: set[Place]) -> Iterator[Found]:
+    """A certificate without its key or the other way round, or without an endpoint that would use it."""
+    engine = Engine(**tables["engine"])
+    named = {"tls_certificate": engine.tls_certificate, "tls_key": engine.tls_key}
+    missing = [key for key, path in named.items() if path is None]
+    if len(missing) == 2 or any(("engine", 0, key) in wrong for key in (*named, "listen")):
+        return
+    given = next(key for key, path in named.items() if path is not None)
+    if missing:
+        yield (
+            ("engine", 0, given),
+            f"[engine] {given}: needs {missing[0]} beside it; both may name one file that holds both",
+        )
+    elif not engine.listen:
+        yield (
+            ("engine", 0, given),
+            f"[engine] {given}: TLS is for TCP endpoints and there is none; name one with listen",
+        )
+
+
 def pool_names(pools: Mapping[int, Fields], lines: Mapping[Place, int]) -> Iterator[Found]:
     """Two pools of one name."""
     seen: dict[str, int] = {}

@@ -59,6 +59,24 @@ ENGINE = _keys(
     listen=kinds.LISTENERS,
     retention_days=kinds.days(least=0, most=90),
     keys_file=kinds.optional(kinds.path(), word=""),
+    tls_certificate=kinds.optional(kinds.path(), word=""),
+    tls_key=kinds.optional(kinds.path(), word=""),
+)
+#: Upper bounds are where a slip of the pen is likelier than a need.
+LIMITS = _keys(
+    domains=kinds.number(least=1, most=100_000),
+    types_per_domain=kinds.number(least=1, most=1_000_000),
+    open_executions=kinds.number(least=1, most=10_000_000),
+    open_activities=kinds.number(least=1, most=100_000),
+    open_timers=kinds.number(least=1, most=100_000),
+    open_children=kinds.number(least=1, most=100_000),
+    history_events=kinds.number(least=10, most=1_000_000),
+    pollers=kinds.number(least=1, most=100_000),
+    # Not above: clients are written for a service that answers after 60 seconds, and give up soon after.
+    poll_s=kinds.duration(least="100ms", most="60s"),
+    page_token_s=kinds.duration(least="1m", most="365d"),
+    connections=kinds.number(least=10, most=1_000_000),
+    memory_bytes=kinds.size(least="16M", most="1T"),
 )
 POOL = _keys(
     name=kinds.POOL_NAME,
@@ -76,7 +94,12 @@ POOL = _keys(
 )
 
 #: The tables that may be given once, by their name in the file.
-TABLES: dict[str, dict[str, Key]] = {"flowyd": DAEMON, "swf": SWF, "engine": ENGINE}
+TABLES: dict[str, dict[str, Key]] = {
+    "flowyd": DAEMON,
+    "swf": SWF,
+    "engine": ENGINE,
+    "engine.limits": LIMITS,
+}
 #: The array of tables.
 POOLS = "pool"
 

@@ -20,11 +20,12 @@ from flowyd.config import checks
 from flowyd.config.keys import POOL, POOL_REQUIRED, POOLS, TABLES, Key
 from flowyd.config.kinds import NotAllowedError, toml_text
 from flowyd.config.lines import Place, lines_of
-from flowyd.config.records import Config, Daemon, Engine, Pool, Swf
+from flowyd.config.records import Config, Daemon, Engine, EngineLimits, Pool, Swf
 from flowyd.errors import ConfigError
 
 #: A value longer than this is cut in messages.
 _SHOWN_CHARACTERS = 60
+_TABLES_SHOWN = f"{', '.join(f'[{table}]' for table in TABLES)} and [[{POOLS}]]"
 
 
 def load(file: Path) -> Config:
@@ -66,7 +67,7 @@ def parse(text: str, *, file: Path, is_directory: Callable[[Path], bool] = Path.
         file=file,
         flowyd=Daemon(**tables["flowyd"]),
         swf=Swf(**tables["swf"]),
-        engine=Engine(**tables["engine"]),
+        engine=Engine(**tables["engine"], limits=EngineLimits(**tables["engine.limits"])),
         pools=tuple(Pool(**fields) for fields in pools),
     )
 
@@ -106,22 +107,23 @@ class _Reader:
             if name in TABLES or name == POOLS:
                 continue
             shown = f"[{name}]" if isinstance(value, dict) else f"{name} = {_shown(value)}"
-            homes = [f"[{table}]" for table, keys in TABLES.items() if name in keys]
-            if homes and not isinstance(value, dict):
-                hint = f"it belongs below {' or '.join(homes)}"
-            else:
-                hint = _nearest(name, [*TABLES, POOLS]) or "there are [flowyd], [swf], [engine] and [[pool]]"
+            hint = "" if isinstance(value, dict) else _home(name)
+            hint = hint or _nearest(name, [*TABLES, POOLS]) or f"there are {_TABLES_SHOWN}"
             what = "table" if isinstance(value, (dict, list)) else "key"
             self._problem((name, 0, ""), f"{shown}: no such {what}; {hint}")
 
     def table(self, name: str) -> dict[str, Any]:
         """The record's fields of a table that may be given once; what is wrong is left out."""
-        value = self._members.get(name, {})
+        outer, _, inner = name.partition(".")
+        value = self._members.get(outer, {})
+        if inner:
+            value = value.get(inner, {}) if isinstance(value, dict) else {}
         if not isinstance(value, dict):
             wrong = f"[[{name}]]" if isinstance(value, list) else f"{name} = {_shown(value)}"
-            self._problem((name, 0, ""), f"{wrong}: must be one table; write [{name}]")
+            self._problem((outer, 0, inner), f"{wrong}: must be one table; write [{name}]")
             value = {}
-        self._tables[name] = self._fields(value, TABLES[name], (name, 0), f"[{name}]")
+        own = {key: member for key, member in value.items() if f"{name}.{key}" not in TABLES}
+        self._tables[name] = self._fields(own, TABLES[name], (outer, 0, inner), f"[{name}]")
         return self._tables[name]
 
     def pools(self) -> list[dict[str, Any]]:
@@ -132,7 +134,7 @@ class _Reader:
             value = []
         for index, members in enumerate(value):
             title = checks.pool_title(members.get("name"), index)
-            self._pools[index] = self._fields(members, POOL, (POOLS, index), title)
+            self._pools[index] = self._fields(members, POOL, (POOLS, index, ""), title)
             for name in POOL_REQUIRED:
                 if name not in members:
                     allowed = POOL[name].kind.allowed
@@ -144,6 +146,7 @@ class _Reader:
         wrong = {place for place, _ in self._found}
         found = [
             *checks.listeners(self._tables),
+            *checks.encryption(self._tables, wrong),
             *checks.pool_names(self._pools, self._lines),
             *checks.backoffs(self._pools),
             *checks.directories(self._tables, self._pools, wrong, is_directory),
@@ -162,14 +165,17 @@ class _Reader:
             raise ConfigError([f"{where}: {shown}{': ' if shown else ''}{_in_our_words(reason)}"]) from error
 
     def _fields(
-        self, members: Mapping[str, Any], keys: Mapping[str, Key], table: tuple[str, int], title: str
+        self, members: Mapping[str, Any], keys: Mapping[str, Key], table: Place, title: str
     ) -> dict[str, Any]:
         found = {}
+        outer, index, inner = table
+        tables_within = [name.partition(".")[2] for name in TABLES if name.startswith(f"{outer}.")]
         for name, value in members.items():
-            place, start = (*table, name), f"{title} {name} = {_shown(value)}"
+            place, start = (outer, index, f"{inner}.{name}".lstrip(".")), f"{title} {name} = {_shown(value)}"
             key = keys.get(name)
             if key is None:
-                hint = _nearest(name, keys) or f"there are {', '.join(keys)}"
+                known = [*keys] if inner else [*keys, *tables_within]
+                hint = _home(name) or _nearest(name, known) or f"there are {', '.join(known)}"
                 self._problem(place, f"{start}: no such key; {hint}")
                 continue
             try:
@@ -180,6 +186,11 @@ class _Reader:
 
     def _problem(self, place: Place, message: str) -> None:
         self._found.append((place, message))
+
+
+def _home(name: str) -> str:
+    homes = [f"[{table}]" for table, keys in TABLES.items() if name in keys]
+    return f"it belongs below {' or '.join(homes)}" if homes else ""
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from flowyd.swf import limits
+
 DEFAULT_FILE = Path("/etc/flowyd.toml")
 
 
@@ -76,6 +78,37 @@ class Swf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """[engine.limits]: how much the engine takes on; the defaults are Amazon SWF's quotas.
+
+    The engine's own records of quotas have fields of the same names; `flowyd.engine.settings` joins them.
+    """
+
+    #: Domains, deprecated ones included.
+    domains: int = limits.DOMAINS
+    #: Types of each kind in a domain, deprecated ones included.
+    types_per_domain: int = limits.TYPES_PER_DOMAIN
+    #: Open executions of a domain, children included.
+    open_executions: int = limits.OPEN_EXECUTIONS_PER_DOMAIN
+    #: Open activities, timers and children of an execution.
+    open_activities: int = limits.OPEN_TASKS_PER_EXECUTION
+    open_timers: int = limits.OPEN_TASKS_PER_EXECUTION
+    open_children: int = limits.OPEN_TASKS_PER_EXECUTION
+    #: Events after which an execution is terminated.
+    history_events: int = limits.EVENTS_PER_EXECUTION
+    #: Polls that wait at one task list.
+    pollers: int = limits.POLLERS_PER_TASK_LIST
+    #: How long a poll waits for a task, seconds.
+    poll_s: float = limits.POLL_S
+    #: How long a page token is good, seconds.
+    page_token_s: float = limits.PAGE_TOKEN_S
+    #: Connections at a time; the process's limit of open files may allow fewer.
+    connections: int = 4_096
+    #: Estimated memory for executions that are in use; more of them are read from the file again when needed.
+    memory_bytes: int = 128 * 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """[engine]: the embedded engine."""
 
@@ -88,6 +121,10 @@ class Engine:
     retention_days: int = 30
     #: File of access keys for the TCP endpoints.
     keys_file: Path | None = None
+    #: PEM files with which the TCP endpoints speak TLS: the certificate with its chain, and its key.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    limits: EngineLimits = field(default_factory=EngineLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,12 @@ from flowyd.config.records import Config
 
 def render(config: Config) -> str:
     """The whole configuration, defaults filled in and paths absolute."""
-    records: dict[str, Any] = {"flowyd": config.flowyd, "swf": config.swf, "engine": config.engine}
+    records: dict[str, Any] = {
+        "flowyd": config.flowyd,
+        "swf": config.swf,
+        "engine": config.engine,
+        "engine.limits": config.engine.limits,
+    }
     tables = [_table(f"[{name}]", records[name], keys) for name, keys in TABLES.items()]
     tables += [_table("[[pool]]", pool, POOL) for pool in config.pools]
     return "\n".join(tables)

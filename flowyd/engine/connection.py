@@ -1,6 +1,8 @@
 """One connection of the engine's server: requests in, answers out, in order, and what its end means.
 
-A connection has at most one request under way; what it pipelines waits. See `server` for the theory.
+A connection has at most one request under way. What it pipelines waits as it came, and is read in slices
+when its turn comes, so neither much sent at once nor many small requests keep others waiting or fill memory.
+See `server` for the theory.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
 from typing import Protocol, cast
 
 from flowyd.engine import http
@@ -19,9 +22,14 @@ from flowyd.swf.faults import SwfFault, ValidationException
 
 #: How long a request may take to come in whole, and an answer to be read, seconds.
 REQUEST_S = 30.0
-#: A connection that pipelines more requests than this, or larger ones, is not read until they are answered.
-_MOST_PIPELINED = 64
-_MOST_PIPELINED_BYTES = 1_048_576
+#: Bytes that are read as HTTP at once, and requests that are begun in one round of the loop: what one
+#: connection may do before it is the others' turn.
+_SLICE_BYTES = 4_096
+_BEGUN_PER_ROUND = 4
+#: More than this is not read from a connection while a request of it is under way.
+_MOST_UNREAD_BYTES = 65_536
+#: What a request that waits takes in memory besides its body, about.
+_WAITING_BYTES = 1_024
 #: pid, uid, gid of the peer of a unix socket.
 _CREDENTIALS = struct.Struct("3i")
 
@@ -53,12 +61,15 @@ class Connection(asyncio.Protocol):
         "_has_ended",
         "_host",
         "_is_aborted",
+        "_is_encrypted",
         "_is_reading",
         "_is_writable",
         "_loop",
         "_reader",
         "_request",
+        "_round_is_due",
         "_transport",
+        "_unread",
         "_used",
         "_waiting",
         "changed_at",
@@ -71,14 +82,19 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader()
         self._transport: asyncio.Transport
+        #: Bytes that came and are not read as HTTP yet.
+        self._unread = b""
         #: Requests read and not begun, the one under way, and its call.
-        self._waiting: list[HttpRequest] = []
+        self._waiting: deque[HttpRequest] = deque()
         self._request: HttpRequest | None = None
         self._call: Call | None = None
         #: The poll whose answer was the last thing written, while nothing more has come in.
         self._handed_out: Call | None = None
         self._has_ended = self._is_aborted = False
         self._is_reading = self._is_writable = True
+        self._is_encrypted = False
+        #: Whether the loop will call `_next_round`.
+        self._round_is_due = False
         #: Whether a request was ever answered here.
         self._used = False
         #: When something last came in or went out, the loop's seconds.
@@ -89,7 +105,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
-        return self._request is None and not self._waiting
+        return self._request is None and not self._waiting and not self._unread
 
     @property
     def is_local(self) -> bool:
@@ -98,8 +114,10 @@ class Connection(asyncio.Protocol):
 
     @property
     def buffered_bytes(self) -> int:
-        """How much of its requests is kept in memory."""
-        return self._reader.buffered_bytes + self._waiting_bytes()
+        """How much of its requests and its answers is kept in memory."""
+        waiting = sum(len(request.body) + _WAITING_BYTES for request in self._waiting)
+        unsent: int = self._transport.get_write_buffer_size()
+        return self._reader.buffered_bytes + waiting + len(self._unread) + unsent
 
     def is_overdue(self, now: float) -> bool:
         """Whether the peer takes too long to send its request (or its first one), or to read its answer."""
@@ -109,22 +127,17 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.peer = _peer(transport.get_extra_info("socket"))
+        self._is_encrypted = transport.get_extra_info("sslcontext") is not None
         self._host.enter(self)
 
     def data_received(self, data: bytes) -> None:
         self._handed_out = None
         if not self._reader.has_begun:
             self.changed_at = self._loop.time()
-        try:
-            self._waiting += self._reader.feed(data)
-        except ProtocolError as error:
-            self._refuse(error)
-            return
-        if self._reader.take_continue() and self._request is None:
-            self._transport.write(http.CONTINUE)
-        if self._request is None:
+        self._unread = self._unread + data if self._unread else data
+        if self._request is None and not self._round_is_due:
             self._go_on()
-        if self._waiting and self._is_reading and self._waits_too_much():
+        if len(self._unread) > _MOST_UNREAD_BYTES and self._is_reading:
             self._is_reading = False
             self._transport.pause_reading()
 
@@ -134,16 +147,17 @@ class Connection(asyncio.Protocol):
         call = self._call
         if call is not None and call.action in POLLS:
             self._call = self._request = None
-            self._waiting.clear()
+            self._drop_waiting()
             self._host.withdraw(call)
-        return not self.is_idle
+        # An encrypted connection has no half that could stay open.
+        return not self.is_idle and not self._is_encrypted
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._host.leave(self, self._call)
         if self._handed_out is not None and (exc is not None or self._is_aborted):
             self._host.offer_again(self._handed_out)
         self._call = self._request = self._handed_out = None
-        self._waiting.clear()
+        self._drop_waiting()
 
     def pause_writing(self) -> None:
         self._is_writable = False
@@ -172,7 +186,7 @@ class Connection(asyncio.Protocol):
         self.changed_at = self._loop.time()
         self._transport.write(response)
         if request is not None and not request.keep_alive:
-            self._waiting.clear()
+            self._drop_waiting()
             self._transport.close()
 
     def close(self) -> None:
@@ -185,36 +199,59 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _go_on(self) -> None:
-        """Starts on the next request, unless one is under way or the peer does not read its answers."""
-        while self._waiting and self._request is None and self._is_writable:
-            request = self._waiting.pop(0)
+        """Begins requests until one is under way, the peer must read first, or it is the others' turn."""
+        for _ in range(_BEGUN_PER_ROUND):
+            if self._request is not None or not self._is_writable:
+                return
+            if not self._waiting and not self._read_slices():
+                break
+            request = self._waiting.popleft()
             if self._has_ended and request.action in POLLS:
                 continue
             self._request = request
             self._call = self._host.take(self, request, self._gate)
-        if self._request is not None or self._waiting:
+        if self._request is not None:
             return
-        if self._has_ended:
+        if self._waiting or self._unread:
+            self._round_is_due = True
+            self._loop.call_soon(self._next_round)
+        elif self._has_ended:
             self._transport.close()
         elif not self._is_reading:
             self._is_reading = True
             self._transport.resume_reading()
 
-    def _waits_too_much(self) -> bool:
-        return len(self._waiting) > _MOST_PIPELINED or self._waiting_bytes() > _MOST_PIPELINED_BYTES
+    def _next_round(self) -> None:
+        self._round_is_due = False
+        self._go_on()
 
-    def _waiting_bytes(self) -> int:
-        return sum(len(request.body) for request in self._waiting)
+    def _read_slices(self) -> bool:
+        """Reads what came as HTTP until there is a request; False if there is none."""
+        unread, self._unread = self._unread, b""
+        for start in range(0, len(unread), _SLICE_BYTES):
+            end = start + _SLICE_BYTES
+            try:
+                self._waiting += self._reader.feed(unread[start:end])
+            except ProtocolError as error:
+                self._refuse(error)
+                return False
+            if self._waiting:
+                self._unread = unread[end:]
+                return True
+        if self._reader.take_continue():
+            self._transport.write(http.CONTINUE)
+        return False
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._unread = b""
 
     def _refuse(self, error: ProtocolError) -> None:
-        """Answers what cannot be read, behind nothing that is still under way, and closes."""
-        if self.is_idle:
-            request = HttpRequest(keep_alive=False)
-            fault = ValidationException(f"The request cannot be read: {error}")
-            self._request = request
-            self.write(self._host.response("", fault, request))
-            return
-        self.abort()
+        """Answers what cannot be read, and closes."""
+        request = HttpRequest(keep_alive=False)
+        fault = ValidationException(f"The request cannot be read: {error}")
+        self._request = request
+        self.write(self._host.response("", fault, request))
 
 
 def _peer(connected: socket.socket) -> str:

@@ -6,6 +6,7 @@ statement. Task lists are many where deciders have lists of their own, so only t
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -13,6 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from flowyd.engine.metrics import Gauge, Gauges
+
+logger = logging.getLogger(__name__)
 
 #: Task lists shown, those with the longest backlog.
 MOST_TASK_LISTS = 200
@@ -41,8 +44,12 @@ def gauges_of(database: Path, now: Callable[[], float]) -> Gauges:
 
     def read() -> Iterable[Gauge]:
         address = f"file:{quote(str(database.absolute()))}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
-            return _read(connection, database, now())
+        try:
+            with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+                return _read(connection, database, now())
+        except sqlite3.Error as error:
+            logger.warning("%s: cannot be read for metrics: %s", database, error, extra={"action": "metrics"})
+            return []
 
     return read
 

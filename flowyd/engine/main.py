@@ -14,12 +14,13 @@ import logging
 import resource
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowyd.config.records import Durability
+from flowyd.config.records import Durability, EngineLimits
 from flowyd.engine.auth import SignatureGate
 from flowyd.engine.clock import SystemClock
 from flowyd.engine.connection import Gate
@@ -29,8 +30,9 @@ from flowyd.engine.metrics import Metrics
 from flowyd.engine.opening import open_service
 from flowyd.engine.server import Server
 from flowyd.engine.service import Service
+from flowyd.engine.settings import settings_of
+from flowyd.engine.tls import MOST_HANDSHAKES, server_context
 from flowyd.errors import ConfigError, StoreError
-from flowyd.swf import limits
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ _FAILED = 1
 _BAD_CONFIGURATION = 78
 
 #: File descriptors that the engine needs besides those of its connections.
-_OTHER_DESCRIPTORS = 64
+_OTHER_DESCRIPTORS = 64 + MOST_HANDSHAKES
 #: Allocations between two looks for garbage. The engine makes few cycles and holds many objects, so looking
 #: often costs turns their length and finds nothing.
 _GC_THRESHOLD = 100_000
@@ -55,10 +57,19 @@ class EngineSettings:
     keys_file: Path | None = None
     #: Whether TCP endpoints take every request, signed or not; for loopback addresses only.
     any_credentials: bool = False
-    #: How long a poll waits for a task, seconds.
-    poll_s: float = limits.POLL_S
-    #: Connections at a time; the process's limit of open files may allow fewer.
-    most_connections: int = 4_096
+    #: The certificate and its key with which TCP endpoints speak TLS; None: they speak plain HTTP.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    limits: EngineLimits = field(default_factory=EngineLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Endpoint:
+    """A listening socket, who may call there, and what encrypts it."""
+
+    listening: socket.socket
+    gate: Gate | None
+    tls: ssl.SSLContext | None
 
 
 def run_engine(settings: EngineSettings, sockets: Sequence[socket.socket], ready: Callable[[], None]) -> int:
@@ -67,13 +78,14 @@ def run_engine(settings: EngineSettings, sockets: Sequence[socket.socket], ready
     The answer is an exit code: 0 after a clean stop, 1 if the store failed, 78 for a wrong configuration.
     """
     try:
-        gates = [_gate(listening, settings) for listening in sockets]
+        tls = _tls(settings)
+        endpoints = [_endpoint(listening, settings, tls) for listening in sockets]
         clock = SystemClock()
         service = open_service(
             database=settings.database,
             durability=settings.durability,
             clock=clock,
-            poll_s=settings.poll_s,
+            settings=settings_of(settings.limits),
         )
     except ConfigError as error:
         logger.error("%s", error, extra={"action": "start"})
@@ -85,7 +97,7 @@ def run_engine(settings: EngineSettings, sockets: Sequence[socket.socket], ready
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
     try:
-        asyncio.run(_serve(service, clock, settings, list(zip(sockets, gates, strict=True)), ready))
+        asyncio.run(_serve(service, clock, settings, endpoints, ready))
     finally:
         service.close()
     return _DONE
@@ -95,7 +107,7 @@ async def _serve(
     service: Service,
     clock: SystemClock,
     settings: EngineSettings,
-    listeners: Sequence[tuple[socket.socket, Gate | None]],
+    endpoints: Sequence[_Endpoint],
     ready: Callable[[], None],
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -108,18 +120,37 @@ async def _serve(
         service,
         now=clock.now,
         metrics=metrics,
-        most_connections=min(settings.most_connections, _raised_file_limit() - _OTHER_DESCRIPTORS),
+        most_connections=min(settings.limits.connections, _raised_file_limit() - _OTHER_DESCRIPTORS),
     )
-    for listening, gate in listeners:
-        await server.listen(listening, gate)
+    for endpoint in endpoints:
+        await server.listen(endpoint.listening, endpoint.gate, endpoint.tls)
     ready()
     await stopped.wait()
     await server.stop()
 
 
+def _tls(settings: EngineSettings) -> ssl.SSLContext | None:
+    """What TCP endpoints speak TLS with.
+
+    Raises:
+        ConfigError: one of the two files is not named, or they are of no use.
+    """
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise ConfigError([f"{certificate or key}: TLS needs a certificate and its key; only one is named"])
+    return server_context(certificate, key)
+
+
 def is_loopback(address: str) -> bool:
     """Whether an IP address is reachable from this machine only."""
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _endpoint(listening: socket.socket, settings: EngineSettings, tls: ssl.SSLContext | None) -> _Endpoint:
+    is_unix = listening.family == socket.AF_UNIX
+    return _Endpoint(listening=listening, gate=_gate(listening, settings), tls=None if is_unix else tls)
 
 
 def _gate(listening: socket.socket, settings: EngineSettings) -> Gate | None:

@@ -6,6 +6,7 @@ executions, backlog, size) is asked for at that moment through `Gauges`.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -16,12 +17,35 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-#: Upper bounds for the length of a turn, seconds: from one warm request to a disk that hangs.
-TURN_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+#: Upper bounds for the length of turns and commits, seconds: from one warm request to a disk that hangs.
+BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 #: Name, help, label names → values: a gauge that the store or the server reads when asked.
 Gauge = tuple[str, str, tuple[str, ...], dict[tuple[str, ...], float]]
 Gauges = Callable[[], Iterable[Gauge]]
+
+
+class Lengths:
+    """How long something took: a count for each bound, and their sum."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self._seconds = 0.0
+
+    def count(self, seconds: float) -> None:
+        """It took so long once more."""
+        self._seconds += seconds
+        self._counts[bisect_left(BOUNDS_S, seconds)] += 1
+
+    def histogram(self, name: str, meaning: str) -> Metric:
+        """As a metric."""
+        cumulated, buckets = 0, []
+        for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), self._counts, strict=True):
+            cumulated += count
+            buckets.append((bound, cumulated))
+        family = HistogramMetricFamily(name, meaning)
+        family.add_metric((), buckets, self._seconds)
+        return family
 
 
 class Metrics(Collector):
@@ -29,8 +53,8 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str]] = Counter()
-        self._turns = [0] * (len(TURN_BOUNDS_S) + 1)
-        self._turn_seconds = 0.0
+        self._turns = Lengths()
+        self._commits = Lengths()
         self._gauges: list[Gauges] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -45,9 +69,11 @@ class Metrics(Collector):
 
     def count_turn(self, seconds: float) -> None:
         """One turn of the service and how long it took."""
-        self._turn_seconds += seconds
-        place = sum(seconds > bound for bound in TURN_BOUNDS_S)
-        self._turns[place] += 1
+        self._turns.count(seconds)
+
+    def count_commit(self, seconds: float) -> None:
+        """One commit and how long it took."""
+        self._commits.count(seconds)
 
     def text(self) -> bytes:
         """Everything in the text format of Prometheus."""
@@ -63,21 +89,13 @@ class Metrics(Collector):
         for (action, fault), count in sorted(self._requests.items()):
             requests.add_metric((action, fault), count)
         yield requests
-        yield self._turn_histogram()
+        turns = "Length of the service's turns, commit included"
+        yield self._turns.histogram("flowyd_engine_turn_seconds", turns)
+        commits = "Length of commits; turns that write nothing have none"
+        yield self._commits.histogram("flowyd_engine_commit_seconds", commits)
         for gauges in self._gauges:
             for name, meaning, labels, values in gauges():
                 family = GaugeMetricFamily(f"flowyd_engine_{name}", meaning, labels=labels)
                 for label_values, value in sorted(values.items()):
                     family.add_metric(label_values, value)
                 yield family
-
-    def _turn_histogram(self) -> Metric:
-        cumulated, buckets = 0, []
-        for bound, count in zip((*map(str, TURN_BOUNDS_S), "+Inf"), self._turns, strict=True):
-            cumulated += count
-            buckets.append((bound, cumulated))
-        family = HistogramMetricFamily(
-            "flowyd_engine_turn_seconds", "Length of the service's turns, commit included"
-        )
-        family.add_metric((), buckets, self._turn_seconds)
-        return family

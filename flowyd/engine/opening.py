@@ -71,7 +71,7 @@ def open_service(
         return Service(
             connection=connection,
             clock=clock,
-            tokens=TokenCodec(_secret(connection)),
+            tokens=TokenCodec(_secret(connection), page_token_s=settings.page_token_s),
             settings=settings,
             on_close=close,
         )

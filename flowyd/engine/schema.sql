@@ -114,7 +114,7 @@ CREATE TABLE execution_tag (
     closed_at    REAL,
     PRIMARY KEY (execution_id, tag)
 ) WITHOUT ROWID;
-CREATE INDEX execution_tag_by_open ON execution_tag (domain_id, tag, started_at, execution_id)
+CREATE INDEX execution_tag_by_open ON execution_tag (domain_id, tag, started_at, execution_id, closed_at)
     WHERE closed_at IS NULL;
 CREATE INDEX execution_tag_by_start ON execution_tag (domain_id, tag, started_at, execution_id, closed_at)
     WHERE closed_at IS NOT NULL;

@@ -1,8 +1,9 @@
 """The engine's server: turns, waiting polls, who may connect.
 
 Theory: each connection has at most one request under way; what it pipelines waits behind, so one connection
-cannot crowd out others. All requests that have come in when the loop comes round form one turn of the
-service, and their answers are written after it. A poll that finds no task stays with the service and is
+cannot crowd out others. The requests that have come in when the loop comes round form one turn of the
+service, the first so many of them if they are many, so that deadlines are looked at between; their answers
+are written after it. A poll that finds no task stays with the service and is
 answered by a later turn. If its connection ends meanwhile, the poll is withdrawn; if a task was handed out
 on a connection that breaks before anything more came over it, the service offers that task again.
 Clean end of stream means the peer read its answer; a reset or a failed write means it did not.
@@ -16,6 +17,7 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -26,6 +28,7 @@ from flowyd.engine.connection import Connection, Gate
 from flowyd.engine.gauges import MOST_TASK_LISTS
 from flowyd.engine.http import HttpRequest, ResponseWriter
 from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
+from flowyd.engine.tls import Handshake, Handshakes
 from flowyd.swf import limits
 from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import (
@@ -40,7 +43,10 @@ logger = logging.getLogger(__name__)
 
 #: How often connections are looked over for these limits, seconds.
 _SWEEP_S = 1.0
-#: Parts of requests that all connections together may keep in memory; beyond it the largest are cut off.
+#: Requests of one turn at most; the others are in the next.
+MOST_CALLS_PER_TURN = 256
+#: Parts of requests and answers that all connections together may keep in memory; beyond it the largest are
+#: cut off.
 MOST_BUFFERED_BYTES = 256 * 1_048_576
 #: What a poll is answered with when the engine stops.
 _EMPTY_POLL = {
@@ -51,6 +57,11 @@ _EMPTY_POLL = {
 
 class TurnTaker(Protocol):
     """The service, as the server sees it."""
+
+    #: How long the last turn's commit took, seconds; None: it had nothing to write.
+    commit_s: float | None
+    #: Why nothing can be written just now; empty: it can.
+    trouble: str
 
     def turn(self, calls: Sequence[Call]) -> list[Answered]: ...
     def next_wake_at(self) -> float | None: ...
@@ -82,15 +93,24 @@ class Server:
         self._turn_is_due = False
         self._wake: asyncio.TimerHandle | None = None
         self._listeners: list[asyncio.Server] = []
+        self._handshakes = Handshakes()
         self._sweep: asyncio.TimerHandle | None = None
-        self._last_turn_failed = False
+        #: What is wrong with the service itself, from the last turn that failed to the next that did not.
+        self._failure = ""
         metrics.add_gauges(self._gauges)
 
-    async def listen(self, listening: socket.socket, gate: Gate | None) -> None:
+    async def listen(
+        self, listening: socket.socket, gate: Gate | None, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Serves a listening socket; without a gate everybody who can connect may call."""
-        listener = await self._loop.create_server(
-            lambda: Connection(self, gate), sock=listening, backlog=socket.SOMAXCONN
-        )
+
+        def connection() -> Connection:
+            return Connection(self, gate)
+
+        def accepted() -> asyncio.Protocol:
+            return connection() if tls is None else Handshake(self._handshakes, tls, connection)
+
+        listener = await self._loop.create_server(accepted, sock=listening, backlog=socket.SOMAXCONN)
         self._listeners.append(listener)
         if self._sweep is None:
             self._look_over()
@@ -103,7 +123,8 @@ class Server:
         for timer in (self._wake, self._sweep):
             if timer is not None:
                 timer.cancel()
-        if self._ready:
+        self._handshakes.give_up()
+        while self._ready:
             self._take_turn()
         for call, connection in list(self._callers.items()):
             self._service.withdraw(call)
@@ -194,8 +215,9 @@ class Server:
     def _aside(self, connection: Connection, request: HttpRequest) -> bytes:
         """What is no SWF operation: health, metrics, or a mistake."""
         if request.method == "GET" and request.target == b"/health":
-            status, text = (500, "the last turn failed\n") if self._last_turn_failed else (200, "ok\n")
-            return self._plain(request, status, "text/plain; charset=utf-8", text.encode())
+            wrong = self._service.trouble or self._failure
+            text = f"{wrong or 'ok'}\n".encode()
+            return self._plain(request, 500 if wrong else 200, "text/plain; charset=utf-8", text)
         if request.method == "GET" and request.target == b"/metrics":
             if not connection.is_local:
                 fault = AccessDeniedException("Metrics are shown to this machine only")
@@ -216,21 +238,26 @@ class Server:
 
     def _take_turn(self) -> None:
         self._turn_is_due = False
-        calls, self._ready = self._ready, []
+        calls, self._ready = self._ready[:MOST_CALLS_PER_TURN], self._ready[MOST_CALLS_PER_TURN:]
         began_at = self._loop.time()
         try:
             answers = self._service.turn(calls)
-            self._last_turn_failed = any(isinstance(each.result, InternalFailure) for each in answers)
+            failed = sum(isinstance(each.result, InternalFailure) for each in answers)
+            self._failure = f"{failed} requests of the last turn failed" if failed else ""
         except Exception:
             # A bug or a broken store: nothing of this turn is promised to anybody, the next one may work.
             logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
-            self._last_turn_failed = True
+            self._failure = "the last turn failed"
             answers = [Answered(call=call, result=InternalFailure("Internal failure")) for call in calls]
         self._metrics.count_turn(self._loop.time() - began_at)
+        if self._service.commit_s is not None:
+            self._metrics.count_commit(self._service.commit_s)
         for answered in answers:
             connection = self._callers.pop(answered.call, None)
             if connection is not None:
                 connection.answer(answered.result)
+        if self._ready:
+            self._turn_soon()
         self.arm()
 
     def _look_over(self) -> None:
@@ -261,5 +288,6 @@ class Server:
         connections: dict[tuple[str, ...], float] = {(): float(len(self._connections))}
         return [
             ("connections", "Open connections", (), connections),
+            ("handshakes", "TLS handshakes under way", (), {(): float(len(self._handshakes))}),
             ("waiting_polls", "Polls without a task yet", ("domain", "action", "task_list"), pollers),
         ]

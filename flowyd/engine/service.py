@@ -78,6 +78,10 @@ class Service:
         #: Polls that this turn took out of waiting, and the tasks that it handed out.
         self._taken: list[Poll] = []
         self._served: list[tuple[Poll, Task]] = []
+        #: How long the last turn's commit took, seconds; None: it had nothing to write.
+        self.commit_s: float | None = None
+        #: Why the store cannot be written, from the failure to the next commit; empty: it can.
+        self.trouble = ""
         self._paused_until = 0.0
         self._was_paused = False
         #: The execution whose deadlines are being looked at, and those whose deadlines hit a bug.
@@ -126,9 +130,11 @@ class Service:
 
     def turn(self, calls: Sequence[Call]) -> list[Answered]:
         """Carries out the calls; what is answered now, calls of earlier turns included."""
+        self.commit_s = None
         try:
             return self._attempt(calls)
         except sqlite3.OperationalError as error:
+            self.trouble = f"the database cannot be written: {error}; reads are answered, nothing is lost"
             # The disk is full, slow or gone. Damage of the file is another kind of error, and may lie in
             # what one call or one execution needs: it is treated like a bug below.
             logger.error(
@@ -194,7 +200,9 @@ class Service:
         if self._recorder.closed_some:
             self._recorder.closed_some = False
             self._retention.note_close(clock_now)
-        self._context.store.commit()
+        self.commit_s = self._context.store.commit()
+        if self.commit_s is not None:
+            self.trouble = ""
         self._executions.settle()
         self._remember_hand_outs()
         return answered

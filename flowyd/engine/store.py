@@ -9,6 +9,7 @@ written; after `rollback` memory must be rebuilt from the file by whoever holds 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -134,12 +135,15 @@ class Store:
             execute_many(_SAVE_HEARTBEAT, list(self._heartbeats.values()))
         self._forget_pending()
 
-    def commit(self) -> None:
-        """Makes the turn durable; no statement at all if it wrote nothing."""
+    def commit(self) -> float | None:
+        """Makes the turn durable: the seconds it took, or None and no statement if nothing was written."""
         self.flush()
-        if self._begun:
-            self.connection.execute("COMMIT")
-            self._begun = False
+        if not self._begun:
+            return None
+        began_at = time.monotonic()
+        self.connection.execute("COMMIT")
+        self._begun = False
+        return time.monotonic() - began_at
 
     def rollback(self) -> None:
         """Forgets the turn's writes, also after a statement or the commit itself failed."""

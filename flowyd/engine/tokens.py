@@ -16,9 +16,7 @@ import struct
 from dataclasses import dataclass
 
 from flowyd.swf.faults import ValidationException
-
-#: How long a page token can be used, seconds (SWF API Reference, nextPageToken).
-PAGE_TOKEN_LIFETIME_S = 24 * 3600.0
+from flowyd.swf.limits import PAGE_TOKEN_S
 
 _SIGNATURE_BYTES = 16
 _NONCE_BYTES = 8
@@ -45,10 +43,11 @@ class TaskToken:
 
 
 class TokenCodec:
-    """Makes and reads tokens with one secret."""
+    """Makes and reads tokens with one secret; page tokens are good for `page_token_s` seconds."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, *, page_token_s: float = PAGE_TOKEN_S) -> None:
         self._secret = secret
+        self._page_token_s = page_token_s
 
     def task_token(
         self, kind: str, execution_id: int, run_id: str, scheduled_event_id: int, started_event_id: int
@@ -86,13 +85,13 @@ class TokenCodec:
         """The position that the token stands for.
 
         Raises:
-            ValidationException: it is not a page token of this query, or older than 24 hours.
+            ValidationException: it is not a page token of this query, or too old.
         """
         record = self._opened(text, query.encode())
         if len(record) < _PAGE.size or record[0] != _PAGE_FORM:
             raise ValidationException("Invalid token")
         _, issued_at = _PAGE.unpack_from(record)
-        if now - issued_at > PAGE_TOKEN_LIFETIME_S:
+        if now - issued_at > self._page_token_s:
             # The wording of the service, seen in 2012.
             raise ValidationException("token exceeded it's maximum lifetime")
         return record[_PAGE.size :].decode()

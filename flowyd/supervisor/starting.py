@@ -85,6 +85,9 @@ def engine_main(config: Config, sockets: Sequence[socket.socket]) -> ChildMain:
             database=config.database,
             durability=config.engine.durability,
             keys_file=config.engine.keys_file,
+            tls_certificate=config.engine.tls_certificate,
+            tls_key=config.engine.tls_key,
+            limits=config.engine.limits,
         )
         return run_engine(settings, sockets, lambda: reporter.report(WorkerState.POLLING, until=None))
 

@@ -31,6 +31,8 @@ OPEN_TASKS_PER_EXECUTION = 1_000
 POLLERS_PER_TASK_LIST = 1_000
 RETENTION_DAYS = 90
 
+#: How long a page token can be used, seconds (nextPageToken).
+PAGE_TOKEN_S = 24 * 3_600.0
 #: How long the service holds a poll before it answers without a task.
 POLL_S = 60.0
 #: How long a client must wait for a poll's answer: more than 70 s, as the service may take longer than 60.

@@ -18,7 +18,7 @@ from tests.contract.engine_process import EngineProcess
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
     """An engine whose polls end after two seconds."""
     engine = EngineProcess(
-        tmp_path_factory.mktemp("engine"), ("--any-credentials", "--poll-seconds", "2")
+        tmp_path_factory.mktemp("engine"), ("--any-credentials", "--limit", "poll=2s")
     ).start()
     yield engine
     assert engine.stop() == 0

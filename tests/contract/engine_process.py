@@ -29,6 +29,15 @@ class EngineProcess:
     def http(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def https(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> EngineProcess:
         """Starts it and waits until it is ready; a second start takes the same port."""
         command = [sys.executable, "-m", "flowyd", "engine", "--listen", f"127.0.0.1:{self.port}"]
@@ -37,7 +46,7 @@ class EngineProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert " ready on " in line, line
-        self.port = int(line.partition("http://127.0.0.1:")[2].partition(",")[0])
+        self.port = int(line.partition("://127.0.0.1:")[2].partition(",")[0])
         return self
 
     def kill(self) -> None:

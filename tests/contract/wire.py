@@ -29,6 +29,8 @@ class EchoService:
     withdrawn: list[Call] = field(default_factory=list)
     offered_again: list[Call] = field(default_factory=list)
     is_broken: bool = False
+    commit_s: float | None = None
+    trouble: str = ""
     _answered: list[Answered] = field(default_factory=list)
     _wake_at: float | None = None
 

@@ -149,6 +149,37 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "a certificate without its key",
+        '[engine]\nlisten = ["0.0.0.0:8080"]\nkeys_file = "keys.toml"\ntls_certificate = "cert.pem"\n',
+        (
+            "FILE:4: [engine] tls_certificate: needs tls_key beside it; "
+            "both may name one file that holds both",
+        ),
+    ),
+    Mistake(
+        "TLS without a TCP endpoint",
+        '[engine]\ntls_certificate = "cert.pem"\ntls_key = "key.pem"\n',
+        (
+            "FILE:2: [engine] tls_certificate: TLS is for TCP endpoints and there is none; "
+            "name one with listen",
+        ),
+    ),
+    Mistake(
+        "a limit among the engine's own keys",
+        "[engine]\npollers = 5000\n",
+        ("FILE:2: [engine] pollers = 5000: no such key; it belongs below [engine.limits]",),
+    ),
+    Mistake(
+        "a limit that would stop everything",
+        "[engine.limits]\nopen_executions = 0\n",
+        ("FILE:2: [engine.limits] open_executions = 0: must be a whole number from 1 to 10000000",),
+    ),
+    Mistake(
+        "a misspelt table of limits",
+        "[engine.limit]\npollers = 5000\n",
+        ("FILE:1: [engine] limit = { pollers = 5000 }: no such key; did you mean limits?",),
+    ),
+    Mistake(
         "a number in the environment",
         POOL + "environment = { THREADS = 1 }\n",
         (

@@ -7,11 +7,21 @@ import os.path
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowyd.config.load import parse
-from flowyd.config.records import Backend, Config, Daemon, Durability, Engine, Pool, PoolKind, Swf
+from flowyd.config.records import (
+    Backend,
+    Config,
+    Daemon,
+    Durability,
+    Engine,
+    EngineLimits,
+    Pool,
+    PoolKind,
+    Swf,
+)
 from flowyd.config.render import render
 
 FILE = Path("/etc/flowyd.toml")
@@ -73,14 +83,25 @@ configs = st.builds(
         Engine,
         database=st.none() | paths,
         durability=st.sampled_from(Durability),
-        listen=st.lists(st.integers(1, 65_535).map("127.0.0.1:{}".format), max_size=2).map(tuple),
+        listen=st.lists(st.integers(1, 65_535).map("127.0.0.1:{}".format), min_size=1, max_size=2).map(tuple),
         retention_days=st.integers(0, 90),
         keys_file=paths,
+        tls_certificate=paths,
+        tls_key=paths,
+        limits=st.builds(
+            EngineLimits,
+            domains=st.integers(1, 100_000),
+            history_events=st.integers(10, 1_000_000),
+            poll_s=seconds(0.1, 60),
+            page_token_s=seconds(60, 10**6),
+            memory_bytes=st.integers(16 << 20, 1 << 40),
+        ),
     ),
     pools=st.lists(pools, max_size=3, unique_by=lambda pool: pool.name).map(tuple),
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(configs)
 def test_what_is_shown_loads_again_to_the_same_records(config: Config) -> None:
     again = parse(render(config), file=FILE, is_directory=lambda _path: True)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowyd.engine.tokens import PAGE_TOKEN_LIFETIME_S, TokenCodec
+from flowyd.engine.tokens import TokenCodec
 from flowyd.swf.faults import ValidationException
+from flowyd.swf.limits import PAGE_TOKEN_S
 
 CODEC = TokenCodec(b"s" * 32)
 RUN_ID = "22" + base64.b64encode(bytes(range(32))).decode()
@@ -63,7 +64,7 @@ def test_a_page_token_lives_for_a_day() -> None:
     token = CODEC.page_token("query", "position", 100.0)
 
     with pytest.raises(ValidationException, match="lifetime"):
-        CODEC.read_page_token(token, "query", 101.0 + PAGE_TOKEN_LIFETIME_S)
+        CODEC.read_page_token(token, "query", 101.0 + PAGE_TOKEN_S)
 
 
 def test_a_page_token_is_no_task_token() -> None:
