@@ -82,7 +82,9 @@ class Console(App[None]):
     ]
 
     def __init__(self, target: Target, *, memory: Memory, theme: str | None = None) -> None:
-        super().__init__()
+        chosen = theme or memory.theme or fitting_theme()
+        # Textual decides here, before it knows the theme, how NO_COLOR is honoured.
+        super().__init__(ansi_color=True if chosen.startswith("ansi-") else None)
         self.backend = Backend(target)
         self.memory = memory
         self.domain = target.domain
@@ -96,7 +98,7 @@ class Console(App[None]):
         self._asking_status = False
         for known in THEMES:
             self.register_theme(known)
-        self.theme = theme or memory.theme or fitting_theme()
+        self.theme = chosen
         self._given_theme = self.theme
 
     # What the screens share.
@@ -185,6 +187,7 @@ class Console(App[None]):
         """Remembers a theme that the reader chose, not the one the console came with."""
         if theme != getattr(self, "_given_theme", theme):
             self.memory.remember_theme(theme)
+            self.ansi_color = None
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for name, title in self.PLACES.items():

@@ -53,8 +53,13 @@ def test_pools_workers_and_the_engine_are_listed(daemon: RunningDaemon) -> None:
             "worker workers 1",
         ]
         assert "workers 3/3" in screen(pilot)
+        assert not pilot.app.read_only  # type: ignore[attr-defined]
 
     run(daemon, script)
+
+
+def test_the_daemon_says_who_asks(daemon: RunningDaemon) -> None:
+    assert daemon.ask("whoami") == {"role": "operator", "uid": os.getuid()}
 
 
 def test_a_workflow_goes_from_the_form_to_its_result(daemon: RunningDaemon) -> None:

@@ -303,7 +303,7 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
             row += self._style("marked")
         if under:
             row += self._style("cursor" if self.has_focus else "cursor-blurred")
-        sign = ("▌" if under and self.has_focus else " ") + ("●" if marked else " ")
+        sign = "● " if marked else "▌ " if under and self.has_focus else "  "
         found = [Segment(sign, row)]
         for column, size in zip(self._columns, self._widths, strict=False):
             if size:

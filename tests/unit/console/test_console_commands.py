@@ -1,0 +1,65 @@
+"""The equal commands that the console shows are commands that flowyd takes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from flowyd.cli.main import parsed
+from flowyd.console.view_model import actions, commands
+from tests.unit.console.console_script import execution
+
+TARGET = execution("-an id with 'quotes'", run_id="22+/run=")
+START = {
+    "workflowType": {"name": "small", "version": "1"},
+    "workflowId": "small-1",
+    "input": '[["a b"], {"size": 3}]',
+    "taskList": {"name": "own list"},
+    "executionStartToCloseTimeout": "60",
+    "taskStartToCloseTimeout": "5",
+    "childPolicy": "ABANDON",
+    "taskPriority": "-3",
+    "tagList": ["one", "two"],
+}
+
+
+def all_commands() -> Iterator[str]:
+    named = execution("order-1")
+    given = {
+        "signal": (actions.signal("d", [named]), {"name": "go on", "input": '{"a": 1}'}),
+        "cancel": (actions.cancel("d", [named]), {}),
+        "terminate": (
+            actions.terminate("d", [named]),
+            {"reason": "too old", "details": "x", "child_policy": "REQUEST_CANCEL"},
+        ),
+        "scale": (actions.scale("images", 2), {"processes": "3"}),
+        "drain": (actions.on_pool("drain", "images"), {}),
+        "resume": (actions.on_pool("resume", "images"), {}),
+        "recycle": (actions.recycle("images", [7]), {}),
+        "reload": (actions.reload(), {}),
+        "register": (actions.register_domain(), {"name": "d", "retention": "7", "description": "words"}),
+    }
+    for action, values in given.values():
+        yield from (step.command for step in action.steps(values))
+    yield actions.start(START).command
+    yield commands.line("show", "order-1", "--run-id", "r")
+    yield commands.line("history", "--raw", "order-1", "--run-id", "r")
+    yield commands.line("workers")
+    yield commands.line("log", "--pid", "7")
+
+
+@pytest.mark.parametrize("command", all_commands())
+def test_the_command_line_takes_every_command_the_console_shows(command: str) -> None:
+    spelled = commands.with_options(command, ("--config", "a file.toml"))
+
+    namespace = parsed(shlex.split(spelled)[1:])
+
+    assert str(namespace.config) == "a file.toml"
+
+
+def test_ids_are_quoted_for_a_shell() -> None:
+    (step,) = actions.cancel("d", [TARGET]).steps({})
+
+    assert shlex.split(step.command)[2] == TARGET.workflow_id
