@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help install install-dev demo run test test-systemd lint bench clean
+.PHONY: help install install-dev demo run test test-systemd lint bench bench-peers bench-full clean
 
 help:
 	@echo "make demo     the image workflow on a real daemon in a temporary folder"
 	@echo "make run      the daemon in the foreground, state under ./var"
 	@echo "make test     all tests"
 	@echo "make lint     ruff and mypy --strict"
-	@echo "make bench    benchmarks, short form"
+	@echo "make bench    benchmarks, short form; make bench-full: all peers and sizes, hours"
 	@echo "make install  flowyd and the sample activities' libraries in $(VENV)"
 
 install: $(VENV)/installed
@@ -47,8 +47,15 @@ lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Under five minutes. Peers are measured where `make bench-peers` has installed them, outside the project.
 bench: install
 	$(BIN)/python -m bench
+
+bench-peers: install
+	$(BIN)/python -m bench --full --install --scenarios '' --curves ''
+
+bench-full: install
+	$(BIN)/python -m bench --full --install --out build/bench
 
 clean:
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

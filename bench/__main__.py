@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,8 @@ _SCENARIOS = "S1,S2,S3,S4,S5,S6,S7"
 
 def main() -> int:
     """Measures, prints the table, writes table, JSON lines and plots where asked."""
+    # So that what was started is also ended when the benchmark itself is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     names = (options.peers or (_FULL_PEERS if options.full else _SHORT_PEERS)).split(",")
     peers = _available([PEERS[name]() for name in names], install=options.install)

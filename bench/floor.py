@@ -1,7 +1,7 @@
 """What the same traffic costs with SQLite commits and unix-socket round trips alone.
 
-Nothing here is a workflow engine: no HTTP, no JSON, no rules, no history that could be read, no user code. But
-what must be on disk is on disk, and who must be asked is asked, in the same processes as flowyd's:
+Nothing here is a workflow engine: no HTTP, no JSON, no rules, no history that could be read, no user
+code. But what must be on disk is on disk, and who must be asked is asked, in the same processes as flowyd's:
 
 - a server with one SQLite file (WAL, synchronous=FULL) takes all frames at hand, inserts one row of
   250 bytes for each event that SWF would record, commits once, and only then answers;
@@ -47,6 +47,7 @@ class _Execution:
     #: Whether a decision is scheduled or under way, and whether something came after it began.
     deciding: bool = False
     news: bool = False
+    closed: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -151,9 +152,10 @@ class Server:
             if b:
                 self._record(number, execution)
                 self._closed += 1
+                execution.closed = True
         elif kind == _DONE:
             execution.done += 1
-        if kind != _DECIDED or execution.news:
+        if not execution.closed and (kind != _DECIDED or execution.news):
             self._want_decision(number, execution, payload)
         peer.out += frame(_TAKEN)
 
@@ -170,6 +172,7 @@ class Server:
         while tasks and polls:
             (number, payload), peer = tasks.popleft(), polls.popleft()
             execution = self._executions[number]
+            execution.news = execution.news and kind != _POLL_DECISION
             self._record(number, execution)
             left = execution.asked - execution.done
             peer.out += frame(_TASK, number, execution.shape, execution.size - execution.asked, left, payload)

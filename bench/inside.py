@@ -1,7 +1,8 @@
 """The cost of each part of the path, in one process: no sockets, no other processes, no waiting.
 
 `python -m bench.inside SHAPE N` drives one workflow of bench/programs through the engine's service and the
-decider, and tells how many microseconds of processor time each part takes per activity, at the start of the history and at its end.
+decider, and tells how many microseconds of processor time each part takes per activity, at the start of the
+history and at its end.
 With `--profile PART` the functions of that part are listed by their own time (cProfile, whose overhead makes
 all small functions look dearer than they are). Other load on the machine hardly shows in these figures.
 """
@@ -29,9 +30,9 @@ from flowyd.engine import requests
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.clock import SystemClock
 from flowyd.engine.opening import open_service
+from flowyd.sdk.registry import workflows_in
 from flowyd.swf.faults import SwfFault
 from flowyd.worker.loading import load_module
-from flowyd.sdk.registry import workflows_in
 
 R = TypeVar("R")
 _PROGRAMS = Path(__file__).resolve().parent / "programs"

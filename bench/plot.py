@@ -67,9 +67,8 @@ def lines(figures: Sequence[Figure]) -> str:
     parts = [_text(across.place(x), _LINE_HEIGHT + 18, f"{x:,.0f}", anchor="middle") for x in across.ticks()]
     for value in up.ticks():
         y = up.place(value)
-        parts.append(
-            f'<line x1="70" y1="{y:.1f}" x2="{_PLOT_WIDTH + 70}" y2="{y:.1f}" stroke="#888" stroke-width="0.4"/>'
-        )
+        ends = f'x1="70" y1="{y:.1f}" x2="{_PLOT_WIDTH + 70}" y2="{y:.1f}"'
+        parts.append(f'<line {ends} stroke="#888" stroke-width="0.4"/>')
         parts.append(_text(64, y + 4, shown(value), anchor="end"))
     for number, (name, one) in enumerate(series.items()):
         colour = _COLOURS[number % len(_COLOURS)]

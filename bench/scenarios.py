@@ -17,6 +17,8 @@ PAYLOAD_BYTES = 100
 #: Idle systems are given so long to settle before they are looked at.
 _SETTLE_S = 2.0
 _RECOVERY_S = 90.0
+#: S7 kills when one activity for so many workflows has run.
+_PROGRESS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,8 @@ def idle(peer: Peer, folder: Path, sizes: Sizes) -> list[Figure]:
     """S5: CPU and private memory of eight workers with nothing to do, after they have worked once."""
     system = peer.start(folder, EIGHT_WORKERS)
     try:
-        system.driver.ask("one", repeats=20, payload=PAYLOAD_BYTES)
+        warm = min(20, peer.largest.get("warm", 20))
+        system.driver.ask("one", repeats=warm, payload=PAYLOAD_BYTES)
         time.sleep(_SETTLE_S)
         everyone = system.processes(with_driver=False)
         before, began = processes.precise_cpu_s(everyone), time.perf_counter()
@@ -177,7 +180,10 @@ def idle(peer: Peer, folder: Path, sizes: Sizes) -> list[Figure]:
 
 
 def recovery(peer: Peer, folder: Path, shape: Shape, sizes: Sizes) -> list[Figure]:
-    """S7: SIGKILL to everything once all workflows are acknowledged; from the restart to all complete."""
+    """S7: SIGKILL to everything in the middle of n workflows; from the restart to all complete.
+
+    No activity runs before all workflows are acknowledged, so that all of them are in flight in every system.
+    """
     n = min(sizes.recovered, peer.largest.get("recover", sizes.recovered))
     if not n:
         return []
@@ -186,6 +192,8 @@ def recovery(peer: Peer, folder: Path, shape: Shape, sizes: Sizes) -> list[Figur
     system = peer.start(folder, shape)
     system.driver.ask("one", repeats=1, payload=PAYLOAD_BYTES)
     begun = system.driver.ask("begin", n=n, log=str(log))
+    Path(f"{log}.open").touch()
+    _wait_for_lines(log, n // _PROGRESS)
     system.kill()
     before = Counter(log.read_text().splitlines())
     began = time.perf_counter()
@@ -209,6 +217,12 @@ def recovery(peer: Peer, folder: Path, shape: Shape, sizes: Sizes) -> list[Figur
         figure("never completed (within 90 s)", "", n - complete),
         figure("activities run twice", "", sum(count - 1 for count in after.values())),
     ]
+
+
+def _wait_for_lines(log: Path, count: int) -> None:
+    deadline = time.monotonic() + _RECOVERY_S
+    while log.read_bytes().count(b"\n") < count and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 def _until_complete(system: System, n: int, begun: dict[str, object], deadline: float) -> int:

@@ -110,10 +110,15 @@ class System:
 class Peer(Protocol):
     """What flowyd is compared with, and flowyd itself."""
 
-    #: As shown in tables.
-    name: str
-    #: Largest sizes that end in reasonable time: operation to n; what is not named has no limit.
-    largest: Mapping[str, int]
+    @property
+    def name(self) -> str:
+        """As shown in tables."""
+        ...
+
+    @property
+    def largest(self) -> Mapping[str, int]:
+        """Largest sizes that end in reasonable time: operation to n; what is not named has no limit."""
+        ...
 
     def missing(self) -> str:
         """Why it cannot run here; empty if it can."""

@@ -25,10 +25,10 @@ def cell(figure: Figure | None) -> str:
     if figure is None:
         return ""
     if not figure.samples:
-        return f"– ({figure.skipped})" if figure.skipped else "–"
+        return f"- ({figure.skipped})" if figure.skipped else "-"
     text = f"{shown(figure.median)} {figure.unit}".rstrip()
     if len(figure.samples) > 1:
-        text += f" ({shown(min(figure.samples))}–{shown(max(figure.samples))})"
+        text += f" ({shown(min(figure.samples))} to {shown(max(figure.samples))})"
     if figure.cpu_us:
         text += f", {shown(statistics.median(figure.cpu_us))} µs CPU"
     return text
@@ -53,7 +53,7 @@ def _ratio(figures: Sequence[Figure]) -> str:
         return ""
     ours, *others = measured
     least = min(advantage(ours, other) for other in others)
-    return f"{shown(least)} ×"
+    return f"{shown(least)} times"
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:

@@ -72,13 +72,12 @@ class Loop:
 
     def decide(self):
         """One decision task: (activities asked for, 1 if it closed the execution)."""
-        task = self.swf.poll_for_decision_task(
-            domain=DOMAIN, taskList=DECISIONS, reverseOrder=False, maximumPageSize=1000
-        )
+        request = {"domain": DOMAIN, "taskList": DECISIONS, "maximumPageSize": 1000}
+        task = self.swf.poll_for_decision_task(**request)
         events = task["events"]
         token = task.get("nextPageToken")
         while token:
-            page = self.swf.poll_for_decision_task(domain=DOMAIN, taskList=DECISIONS, nextPageToken=token)
+            page = self.swf.poll_for_decision_task(**request, nextPageToken=token)
             events += page["events"]
             token = page.get("nextPageToken")
         n, payload = json.loads(events[0]["workflowExecutionStartedEventAttributes"]["input"])

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 
-from conversation import latencies_ms, note, payload_of, serve, timed
-from dbos import DBOS, Queue, SetWorkflowID
+from conversation import is_open, latencies_ms, note, payload_of, serve, timed
+from dbos import DBOS, SetWorkflowID
 
 DBOS(
     config={
@@ -21,7 +21,6 @@ DBOS(
         "log_level": "ERROR",
     }
 )
-queue = Queue("bench")
 
 
 @DBOS.step()
@@ -50,6 +49,8 @@ async def fan(n, payload):
 
 @DBOS.step()
 async def noted_async(payload, log, name):
+    while not is_open(log):
+        await asyncio.sleep(0.05)
     note(log, name)
     return payload
 
@@ -90,13 +91,14 @@ async def begin(n, log):
         await start_three(payload_of(100), log, f"w{i}")
 
 
-def completed(n):
+def completed(n):  # noqa: ARG001  # the operation's arguments
     found = DBOS.list_workflows(status="SUCCESS", workflow_id_prefix="w", load_input=False, load_output=False)
     return {"count": len(found)}
 
 
 if __name__ == "__main__":
     DBOS.launch()
+    DBOS.register_queue("bench")
     if len(sys.argv) > 2:
         while True:
             time.sleep(3600)

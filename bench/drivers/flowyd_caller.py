@@ -1,12 +1,14 @@
 """Drives flowyd through the lean client, as `flowyd start` and the console do.
 
 SWF has no call that waits for an end, so the end is looked for: one execution by DescribeWorkflowExecution
-every 0.2 ms, many by CountClosedWorkflowExecutions every 5 ms. These calls are part of the figures.
+every 0.2 ms at first, then after every fiftieth of the time gone by; many by CountClosedWorkflowExecutions
+every 5 ms. These calls are part of the figures.
 """
 
 import json
 import os
 import sys
+import threading
 import time
 
 from conversation import CALLERS, in_parallel, latencies_ms, payload_of, serve, timed
@@ -17,6 +19,7 @@ from flowyd.swf.lean import LeanClient
 
 DOMAIN = "bench"
 LOOK_S = 0.0002
+LOOK_SHARE = 0.02
 COUNT_S = 0.005
 UP_S = 60.0
 
@@ -49,7 +52,10 @@ class Caller:
                 return {"runId": None}
 
     def start(self, kind, arguments, workflow_id=None):
-        """Starts an execution; its ids."""
+        """Starts an execution; its ids. Before the first, waits until the activity type is registered."""
+        if not self.number:
+            activity = {"domain": DOMAIN, "activityType": {"name": "nothing", "version": "1"}}
+            self.patiently("DescribeActivityType", activity)
         self.number += 1
         workflow_id = workflow_id or f"{self.run}-{self.number}"
         answer = self.patiently(
@@ -70,26 +76,76 @@ class Caller:
             RuntimeError: it did not complete.
         """
         request = {"domain": DOMAIN, "execution": execution}
+        began = time.monotonic()
         while True:
             info = self.client.call("DescribeWorkflowExecution", request)["executionInfo"]
             if info["executionStatus"] == "CLOSED":
                 if info["closeStatus"] != "COMPLETED":
                     raise RuntimeError(f"{execution} ended as {info['closeStatus']}")
                 return
-            time.sleep(LOOK_S)
+            time.sleep(min(COUNT_S, max(LOOK_S, LOOK_SHARE * (time.monotonic() - began))))
 
-    def count(self, since, status="COMPLETED"):
-        """How many executions of type `three` started since then are complete."""
-        request = {"domain": DOMAIN, "typeFilter": {"name": "three", "version": "1"}}
-        if status:
-            # SWF allows one filter besides the time; the type alone would count failures too.
-            request = {"domain": DOMAIN, "closeStatusFilter": {"status": status}}
-        request["startTimeFilter"] = {"oldestDate": since}
+    def count(self, since):
+        """How many executions started since then are complete."""
+        request = {
+            "domain": DOMAIN,
+            "closeStatusFilter": {"status": "COMPLETED"},
+            "startTimeFilter": {"oldestDate": since},
+        }
         return self.patiently("CountClosedWorkflowExecutions", request)["count"]
 
 
+def watched(caller):
+    """An execution that we decide, with a timer of 1 s: the token of its running activity, and its ids."""
+    caller.start("chain", [1, 0])
+    lists = {"name": "bench-heartbeats"}
+    kind = {"name": "watched", "version": "1"}
+    defaults = {
+        "defaultTaskList": lists,
+        "defaultTaskStartToCloseTimeout": "NONE",
+        "defaultExecutionStartToCloseTimeout": "3600",
+        "defaultChildPolicy": "TERMINATE",
+    }
+    call = caller.client.call
+    call("RegisterWorkflowType", {"domain": DOMAIN, **kind, **defaults})
+    started = {"domain": DOMAIN, "workflowId": "watched", "workflowType": kind}
+    execution = {
+        "workflowId": "watched",
+        "runId": caller.patiently("StartWorkflowExecution", started)["runId"],
+    }
+    poll = {"domain": DOMAIN, "taskList": lists}
+    task = call("PollForDecisionTask", poll)
+    activity = {
+        "activityType": {"name": "nothing", "version": "1"},
+        "activityId": "watched",
+        "taskList": lists,
+    }
+    timer = {"timerId": "watched", "startToFireTimeout": "1"}
+    decisions = [
+        {
+            "decisionType": "ScheduleActivityTask",
+            "scheduleActivityTaskDecisionAttributes": activity,
+        },
+        {"decisionType": "StartTimer", "startTimerDecisionAttributes": timer},
+    ]
+    call("RespondDecisionTaskCompleted", {"taskToken": task["taskToken"], "decisions": decisions})
+    return call("PollForActivityTask", poll)["taskToken"], execution
+
+
+def timer_late_ms(caller, execution):
+    """How late the timer fired; None if it has not."""
+    request = {"domain": DOMAIN, "execution": execution}
+    times = {
+        event["eventType"]: event["eventTimestamp"]
+        for event in caller.client.call("GetWorkflowExecutionHistory", request)["events"]
+    }
+    if "TimerFired" not in times:
+        return None
+    return (times["TimerFired"] - times["TimerStarted"] - 1) * 1000
+
+
 def operations(caller):
-    """The operations of bench/system.py."""
+    """The operations of bench/system.py, and three for growth curves."""
 
     def single(kind, arguments):
         caller.finish(caller.start(kind, arguments))
@@ -100,17 +156,10 @@ def operations(caller):
         while caller.count(since) < n:
             time.sleep(COUNT_S)
 
-    begun = {"since": 0.0}
-
     def begin(n, log):
-        begun["since"] = time.time() - 1
+        since = time.time() - 1
         caller.start_all(n, lambda i: [payload_of(100), log, f"w{i}"], lambda i: f"w{i}")
-        return {"since": begun["since"]}
-
-    def describe(workflow_id, run_id):
-        execution = {"workflowId": workflow_id, "runId": run_id}
-        request = {"domain": DOMAIN, "execution": execution, "maximumPageSize": 1, "reverseOrder": True}
-        return {"events": caller.client.call("GetWorkflowExecutionHistory", request)["events"]}
+        return {"since": since}
 
     def step_times(n, payload):
         """Runs a chain and gives the times at which its activities completed, epoch seconds."""
@@ -131,7 +180,24 @@ def operations(caller):
             if not token:
                 return {"times": times}
 
+    def heartbeats(n, repeats):
+        """Heartbeats of one task, and a timer, while n workflows run; with 0, on an idle engine."""
+        token, timer = watched(caller)
+        load = threading.Thread(target=lambda: n and many(n, 100))
+        load.start()
+        beat = {"taskToken": token}
+        times = []
+        while len(times) < repeats or load.is_alive():
+            times.append(timed(other.client.call, "RecordActivityTaskHeartbeat", beat) * 1000)
+            time.sleep(0.005)
+        load.join()
+        while (late := timer_late_ms(caller, timer)) is None:
+            time.sleep(0.05)
+        return {"latencies_ms": times, "timer_late_ms": late}
+
+    other = Caller(caller.endpoint)
     return {
+        "heartbeats": heartbeats,
         "one": lambda repeats, payload: {
             "latencies_ms": latencies_ms(lambda: single("chain", [1, payload_of(payload)]), repeats)
         },
@@ -139,9 +205,8 @@ def operations(caller):
         "fan": lambda n, payload: {"s": timed(single, "fan", [n, payload_of(payload)])},
         "many": lambda n, payload: {"s": timed(many, n, payload)},
         "begin": begin,
-        "completed": lambda n, since=None: {"count": caller.count(since or begun["since"])},
+        "completed": lambda n, since: {"count": min(n, caller.count(since))},
         "step_times": step_times,
-        "describe": describe,
         "call": lambda action, request: {"answer": caller.patiently(action, request)},
     }
 

@@ -1,20 +1,24 @@
 """Restate services: the workflows, with activities as steps or as calls of another service."""
 
+import asyncio
+
 import restate
-from conversation import note
+from conversation import is_open, note
 
 activities = restate.Service("activities")
 workflows = restate.Service("workflows")
 
 
-def step(payload, log="", name=""):
+async def step(payload, log="", name=""):
+    while not is_open(log):
+        await asyncio.sleep(0.05)
     note(log, name)
     return payload
 
 
 @activities.handler()
-async def nothing(ctx: restate.Context, request: dict) -> dict:
-    return step(request["payload"], request.get("log", ""), request.get("name", ""))
+async def nothing(ctx: restate.Context, request: dict) -> dict:  # noqa: ARG001  # Restate's signature
+    return await step(request["payload"], request.get("log", ""), request.get("name", ""))
 
 
 def start(ctx, mode, payload, log="", name=""):

@@ -18,7 +18,11 @@ from bench.peers.environments import DRIVERS, install_packages, missing_packages
 from bench.processes import spawn
 from bench.system import EIGHT_WORKERS, Driver, Shape, System, environment
 
-_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "us-east-1"}
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "bench",
+    "AWS_SECRET_ACCESS_KEY": "bench",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 def free_port() -> int:
@@ -54,7 +58,7 @@ class Boto3Moto:
 
     name: str = "boto3, moto (not durable)"
     largest: Mapping[str, int] = field(
-        default_factory=lambda: {"one": 10, "chain": 100, "fan": 100, "many": 20, "recover": 0}
+        default_factory=lambda: {"one": 10, "chain": 100, "fan": 100, "many": 20, "warm": 0, "recover": 0}
     )
 
     def missing(self) -> str:
@@ -82,7 +86,9 @@ class Boto3Engine:
     """boto3 against `flowyd engine` on loopback, durable as always."""
 
     name: str = "boto3, flowyd engine"
-    largest: Mapping[str, int] = field(default_factory=lambda: {"chain": 1_000, "many": 200, "recover": 0})
+    largest: Mapping[str, int] = field(
+        default_factory=lambda: {"chain": 1_000, "many": 200, "warm": 0, "recover": 0}
+    )
 
     def missing(self) -> str:
         """Never: boto3 is a dependency of flowyd."""

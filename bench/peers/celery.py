@@ -48,7 +48,15 @@ class Celery:
         """Redis, then the worker."""
         redis = spawn(
             [
-                *("redis-server", "--port", "0", "--unixsocket", f"{folder}/redis.sock", "--dir", str(folder)),
+                *(
+                    "redis-server",
+                    "--port",
+                    "0",
+                    "--unixsocket",
+                    f"{folder}/redis.sock",
+                    "--dir",
+                    str(folder),
+                ),
                 *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
             ],
             folder=folder,

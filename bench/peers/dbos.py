@@ -48,7 +48,9 @@ class Dbos:
         )
         system = System(driver=Driver(application), driver_works=True)
         if shape.workers == 8:
-            system.driver.ask("one", repeats=1, payload=100)  # migrates the database before the others open it
+            system.driver.ask(
+                "one", repeats=1, payload=100
+            )  # migrates the database before the others open it
             system.roots = [
                 spawn([*program, "idle"], folder=folder, log=f"app{i}.log", environment=environment())
                 for i in range(shape.workers - 1)

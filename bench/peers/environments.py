@@ -27,7 +27,10 @@ def missing_packages(peer: str, *modules: str) -> str:
     python = python_of(peer)
     if not python.exists():
         return f"not installed: no {python}"
-    finder = "import sys, importlib.util as u; sys.exit(' '.join(m for m in sys.argv[1:] if not u.find_spec(m)))"
+    finder = (
+        "import sys, importlib.util as u; "
+        "sys.exit(' '.join(m for m in sys.argv[1:] if not u.find_spec(m)) or 0)"
+    )
     found = subprocess.run(
         [python, "-c", finder, *modules], capture_output=True, text=True, cwd="/", check=False
     )

@@ -60,7 +60,9 @@ class Restate:
         argv = [str(python_of("restate")), str(DRIVERS / "restate_caller.py"), *map(str, ports)]
         mode = "calls" if self.calls else "steps"
         return Driver(
-            spawn([*argv, mode], folder=folder, log="driver.log", environment=environment(), conversation=True)
+            spawn(
+                [*argv, mode], folder=folder, log="driver.log", environment=environment(), conversation=True
+            )
         )
 
     def start(self, folder: Path, shape: Shape, *, driver: Driver | None = None) -> System:
