@@ -1,7 +1,7 @@
 """How many columns of a terminal a text takes: CJK and most emoji take two, combining marks none.
 
-The tables are those of rich, which Textual brings along. They cost 10 ms to load, so a text of characters that
-are known to be narrow is counted without them.
+The tables are those of rich, which Textual brings along. They cost 10 ms to load, so a text of characters
+that are known to be narrow is counted without them.
 """
 
 from __future__ import annotations

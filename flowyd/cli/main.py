@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from flowyd.cli import exits
-from flowyd.cli.options import CommandParser, add_global_options
+from flowyd.cli.options import CommandParser, add_global_options, detached
 from flowyd.errors import ConfigError, FlowydError, UnreachableError
 
 
@@ -50,6 +50,10 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("start", "flowyd.cli.start", "start a workflow, and follow it with --wait"),
         Command("list", "flowyd.cli.list", "open and closed executions"),
         Command("show", "flowyd.cli.show", "one execution: input, result, activities, what it waits for"),
+        Command(
+            "timeline", "flowyd.cli.timeline", "one execution as bars: what waited, what ran, for how long"
+        ),
+        Command("why", "flowyd.cli.why", "why an execution does not go on, and what would help"),
         Command("history", "flowyd.cli.history", "one execution, event by event"),
         Command("signal", "flowyd.cli.signals", "send a signal to an execution"),
         Command("cancel", "flowyd.cli.signals", "ask an execution to cancel itself"),
@@ -115,6 +119,7 @@ def parse_command(command: Command, words: Sequence[str], namespace: argparse.Na
     import_module(command.module).add_parser(subparsers)
     parser: argparse.ArgumentParser = subparsers.choices[command.name]
     namespace.parser = parser
+    words = detached(words)
     # argparse takes arguments after an option only on request: `start NAME 1 --wait ARG`.
     if parser.get_default("intermixed"):
         parser.parse_intermixed_args(list(words), namespace)
@@ -128,7 +133,7 @@ def overview() -> str:
     add_global_options(options, defaults=True)
     lines = ["usage: flowyd [options] COMMAND …", "", "Durable Python workflows as a host service.", ""]
     for group, commands in GROUPS.items():
-        lines += [f"{group}:", *(f"  {command.name:<10} {command.summary}" for command in commands), ""]
+        lines += [f"{group}:", *(f"  {command.name:<11} {command.summary}" for command in commands), ""]
     lines += [options.format_help().strip(), "", "`flowyd COMMAND --help` tells more about one."]
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,14 @@ from flowyd.config.units import seconds_of
 
 #: The same as config.records.DEFAULT_FILE, without importing the records.
 CONFIG_FILE = Path("/etc/flowyd.toml")
+
+#: Pause between two looks if none is given: near, and at Amazon, which throttles.
+PAUSE_S = 2.0
+REMOTE_PAUSE_S = 10.0
+#: Asking more often than this would be work for nobody's eyes.
+SHORTEST_S = 0.1
+#: `--watch` without a number; what that means depends on the service.
+USUAL_PAUSE = -1.0
 
 
 def add_global_options(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
@@ -89,3 +98,51 @@ def whole_seconds(text: str) -> int:
             f'{text!r} is no duration of whole seconds such as "30s", "5m" or 300'
         )
     return int(seconds)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """Adds --watch."""
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        type=_pause,
+        const=USUAL_PAUSE,
+        help=f"look again every so often until Ctrl-C (default: {PAUSE_S:g}, at Amazon {REMOTE_PAUSE_S:g})",
+    )
+
+
+def detached(words: Sequence[str]) -> list[str]:
+    """The words with a bare `--watch` kept apart from what follows it: in `show --watch ID` the id is none of
+    its seconds."""
+    found: list[str] = []
+    for place, word in enumerate(words):
+        if word == "--watch" and place + 1 < len(words) and not _is_pause(words[place + 1]):
+            found.append(f"--watch={USUAL_PAUSE:g}")
+        else:
+            found.append(word)
+    return found
+
+
+def _pause(text: str) -> float:
+    if text == f"{USUAL_PAUSE:g}":
+        return USUAL_PAUSE
+    if not _is_pause(text):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no time from {SHORTEST_S:g} s up such as 2, 0.5 or "1m"'
+        )
+    return _seconds(text)
+
+
+def _is_pause(text: str) -> bool:
+    try:
+        return _seconds(text) >= SHORTEST_S
+    except ValueError:
+        return False
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return seconds_of(text)

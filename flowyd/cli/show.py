@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flowyd.cli import answers, exits, show_view
-from flowyd.cli.options import add_execution, run_id_of
-from flowyd.cli.output import page_of, print_json, print_lines
+from flowyd.cli import answers, show_view
+from flowyd.cli.options import add_execution, add_watch, run_id_of
+from flowyd.cli.output import Page
 from flowyd.cli.reaching import ask_daemon, endpoint_of, service
+from flowyd.cli.watching import View, present
 from flowyd.control.status import DaemonStatus, decode_status
 from flowyd.errors import FlowydError
 
@@ -30,6 +31,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "waited and ran, and what an open one waits for.",
     )
     add_execution(parser)
+    add_watch(parser)
     parser.set_defaults(run=run)
 
 
@@ -37,16 +39,27 @@ def run(namespace: argparse.Namespace) -> int:
     """Prints one execution."""
     with service(namespace) as reached:
         execution = answers.find_execution(reached, namespace.workflow_id, run_id_of(namespace))
-        description = answers.describe(reached, execution)
-        events = answers.history(reached, execution)
-    if namespace.json:
-        print_json({**description, "events": events})
-        return exits.DONE
-    is_open = description["executionInfo"]["executionStatus"] == "OPEN"
-    status = status_or_none(namespace) if is_open and endpoint_of(namespace) is None else None
-    shown = show_view.Shown(description=description, events=events, status=status, now=time.time())
-    print_lines(show_view.lines(shown, page_of()))
-    return exits.DONE
+        known: list[answers.Event] = []
+
+        def look() -> View:
+            nonlocal known
+            description = answers.describe(reached, execution)
+            known = events = answers.history(reached, execution, known)
+            return view_of(namespace, description, events)
+
+        return present(namespace, look, remote=reached.remote)
+
+
+def view_of(namespace: argparse.Namespace, description: dict[str, Any], events: list[answers.Event]) -> View:
+    """The page of one execution."""
+
+    def lines(page: Page) -> list[str]:
+        is_open = description["executionInfo"]["executionStatus"] == "OPEN"
+        status = status_or_none(namespace) if is_open and endpoint_of(namespace) is None else None
+        shown = show_view.Shown(description=description, events=events, status=status, now=time.time())
+        return show_view.lines(shown, page)
+
+    return View(members=lambda: {**description, "events": events}, lines=lines)
 
 
 def status_or_none(namespace: argparse.Namespace) -> DaemonStatus | None:

@@ -6,9 +6,10 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from flowyd.cli import exits, status_view
-from flowyd.cli.output import page_of, print_json, print_lines
+from flowyd.cli import status_view
+from flowyd.cli.options import add_watch
 from flowyd.cli.reaching import ask_daemon, service
+from flowyd.cli.watching import View, present
 from flowyd.control.status import DaemonStatus, decode_status
 from flowyd.errors import FlowydError
 
@@ -23,19 +24,24 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="what runs, and what needs attention",
         description="The daemon, its engine and pools, tasks that run and wait, and what needs attention.",
     )
+    add_watch(parser)
     parser.set_defaults(run=run)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Prints the daemon's status."""
+    return present(namespace, lambda: look(namespace))
+
+
+def look(namespace: argparse.Namespace) -> View:
+    """The daemon's status with the counts of the SWF service."""
     members = ask_daemon(namespace, "status")
     status = decode_status({name: value for name, value in members.items() if name != "role"})
     counts = counted(namespace, status)
-    if namespace.json:
-        print_json({**members, "counts": _as_members(counts)})
-    else:
-        print_lines(status_view.lines(status, counts, now=time.time(), page=page_of()))
-    return exits.DONE
+    return View(
+        members=lambda: {**members, "counts": _as_members(counts)},
+        lines=lambda page: status_view.lines(status, counts, now=time.time(), page=page),
+    )
 
 
 def counted(namespace: argparse.Namespace, status: DaemonStatus) -> status_view.Counts:

@@ -7,10 +7,10 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flowyd.cli import exits
-from flowyd.cli.output import page_of, print_json, print_lines
+from flowyd.cli.options import add_watch
 from flowyd.cli.reaching import ask_daemon
 from flowyd.cli.tables import table
+from flowyd.cli.watching import View, present
 from flowyd.console.view_model import workers
 from flowyd.control.status import decode_status
 from flowyd.errors import FlowydError
@@ -28,24 +28,29 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "outside; Beat is the age of the last heartbeat, Report of the last report.",
     )
     parser.add_argument("pool", metavar="POOL", nargs="?", help="default: all")
+    add_watch(parser)
     parser.set_defaults(run=run)
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Prints the workers."""
+    return present(namespace, lambda: look(namespace))
+
+
+def look(namespace: argparse.Namespace) -> View:
+    """The workers of all pools, or of the one that is named."""
     members = ask_daemon(namespace, "status")
     status = decode_status({name: value for name, value in members.items() if name != "role"})
     names = [pool.name for pool in status.pools]
     if namespace.pool and namespace.pool not in names:
         raise FlowydError(f"no pool {namespace.pool!r}; there are: {', '.join(names) or 'none'}")
-    if namespace.json:
-        pools = [asdict(pool) for pool in status.pools if namespace.pool in (None, pool.name)]
-        print_json({"engine": members["engine"], "pools": pools})
-        return exits.DONE
+    pools = [pool for pool in status.pools if namespace.pool in (None, pool.name)]
     rows = [
         row
         for row in workers.rows(status)
         if namespace.pool is None or (row.pool is not None and row.pool.name == namespace.pool)
     ]
-    print_lines(table(workers.columns(now=time.time()), rows, page_of()))
-    return exits.DONE
+    return View(
+        members=lambda: {"engine": members["engine"], "pools": [asdict(pool) for pool in pools]},
+        lines=lambda page: table(workers.columns(now=time.time()), rows, page),
+    )
