@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE_S = 20.0
-COMMAND_S = 60.0
+COMMAND_S = 30.0
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _READING = re.compile(r"flowyd\b.* (status|show|list|history|types|workers|log)\b")
 
@@ -128,8 +128,21 @@ class Reader:
     def _run(self, command: Command, *, fails: bool) -> None:
         deadline = time.monotonic() + (PATIENCE_S if _READING.search(command.line) else 0)
         while True:
+            code, printed = self._shell(command.line)
+            if (code != 0) == fails and is_like(printed, command.output):
+                return
+            if time.monotonic() > deadline:
+                expected = "\n".join(command.output)
+                raise AssertionError(
+                    f"$ {command.line}\nexit code {code}, printed:\n{printed}\nthe page says:\n{expected}"
+                )
+            time.sleep(0.2)
+
+    def _shell(self, line: str) -> tuple[int, str]:
+        """Exit code and output of a command line; 124 if it took too long."""
+        try:
             done = subprocess.run(
-                ["bash", "-c", command.line],
+                ["bash", "-c", line],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -139,14 +152,9 @@ class Reader:
                 timeout=COMMAND_S,
                 check=False,
             )
-            fits = (done.returncode != 0) == fails and is_like(done.stdout, command.output)
-            if fits:
-                return
-            if time.monotonic() > deadline:
-                expected = "\n".join(command.output)
-                printed = f"exit code {done.returncode}, printed:\n{done.stdout}"
-                raise AssertionError(f"$ {command.line}\n{printed}\nthe page says:\n{expected}")
-            time.sleep(0.2)
+        except subprocess.TimeoutExpired as error:
+            return 124, f"(took longer than {COMMAND_S:g} s) {error.stdout!r}"
+        return done.returncode, done.stdout
 
     def _start(self, line: str) -> None:
         log = self._folder / f"background-{len(self._background)}.log"
@@ -162,26 +170,14 @@ class Reader:
         self._background.append((line, process))
         port = re.search(r"(?:http\.server |127\.0\.0\.1:)(\d+)", line)
         if "flowyd run" in line:
-            self._wait_for(line.replace(" run ", " status "), "running")
+            self._wait_for(line.replace(" run ", " status "), "  running  for ")
         elif port is not None and "python activities" not in line and "python workflows" not in line:
             self._wait_for(f"exec 3<>/dev/tcp/127.0.0.1/{port[1]} && echo open", "open")
 
     def _wait_for(self, line: str, word: str) -> None:
-        self._run_until(line, word, time.monotonic() + PATIENCE_S)
-
-    def _run_until(self, line: str, word: str, deadline: float) -> None:
-        while True:
-            done = subprocess.run(
-                ["bash", "-c", line],
-                cwd=self._folder,
-                env=self._environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if word in done.stdout:
-                return
-            assert time.monotonic() < deadline, f"$ {line}\n{done.stdout}{done.stderr}"
+        deadline = time.monotonic() + PATIENCE_S
+        while word not in (printed := self._shell(line)[1]):
+            assert time.monotonic() < deadline, f"$ {line}\n{printed}"
             time.sleep(0.1)
 
     def _interrupt_daemon(self) -> None:
