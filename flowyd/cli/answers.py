@@ -31,17 +31,17 @@ def pages(service: Service, action: str, request: Mapping[str, Any], member: str
 
 
 def infos(
-    service: Service, side: str, filters: Mapping[str, Any], *, oldest: float = 0, limit: int
-) -> list[dict[str, Any]]:
-    """Executions of a side, "Open" or "Closed": those started last come first, at most `limit`."""
+    service: Service, side: str, filters: Mapping[str, Any], *, oldest: float = 0, limit: int | None
+) -> Iterator[dict[str, Any]]:
+    """Executions of a side, "Open" or "Closed", those started last first: at most `limit`, or all."""
     request = {
         "domain": service.domain,
         "startTimeFilter": {"oldestDate": int(oldest)},
-        "maximumPageSize": min(limit, PAGE),
+        "maximumPageSize": min(limit or PAGE, PAGE),
         **filters,
     }
     found = pages(service, f"List{side}WorkflowExecutions", request, "executionInfos")
-    return list(islice(found, limit))
+    return islice(found, limit)
 
 
 def find_execution(service: Service, workflow_id: str, run_id: str | None) -> Execution:

@@ -43,6 +43,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("drain", "flowyd.cli.steering", "let workers finish and take no more tasks"),
         Command("resume", "flowyd.cli.steering", "undo drain, and try fatal workers again"),
         Command("recycle", "flowyd.cli.steering", "replace one worker after its task"),
+        Command("stop", "flowyd.cli.stop", "end the daemon; tasks in hand are finished first"),
         Command("check", "flowyd.cli.check", "is the configuration right?"),
         Command("console", "flowyd.cli.console", "see and steer everything in a terminal"),
     ),
@@ -62,6 +63,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "The service": (
         Command("domains", "flowyd.cli.registrations", "list, register and deprecate domains"),
         Command("types", "flowyd.cli.registrations", "registered workflow and activity types"),
+        Command("task-lists", "flowyd.cli.task_lists", "what waits in each task list, and who takes from it"),
+        Command("backup", "flowyd.cli.backup", "copy the engine's database while it runs"),
         Command("engine", "flowyd.cli.engine", "the engine alone: an Amazon SWF for this machine"),
     ),
 }

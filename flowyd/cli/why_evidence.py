@@ -38,7 +38,7 @@ def _waiting_tasks(span: Span | None, facts: Facts) -> list[str]:
         return []
     kind = "decision" if span.kind is Kind.DECISION else "activity"
     count = facts.pending.get((kind, span.task_list))
-    return [] if count is None else [f"{wording.plural(count, f'{kind} task')} wait in list {span.task_list}"]
+    return [] if count is None else [f"in list {span.task_list} wait {wording.plural(count, f'{kind} task')}"]
 
 
 def _no_pool(_wait: Wait, span: Span | None, facts: Facts) -> _Found:

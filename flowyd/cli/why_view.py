@@ -1,9 +1,9 @@
 """Why an execution does not go on: findings with evidence and the commands that would help. Pure.
 
-Built on `waiting.waits`, which names the cause of each wait, and on `why_evidence`, which has the evidence for
-a cause from both sides: SWF's (history, counts of waiting tasks) and the daemon's (pools, workers, their last
-lines). What concerns the execution as a whole (it is closed, its decisions break, its history is nearly full)
-is found here.
+Built on `waiting.waits`, which names the cause of each wait, and on `why_evidence`, which has the evidence
+for a cause from both sides: SWF's (history, counts of waiting tasks) and the daemon's (pools, workers, their
+last lines). What concerns the execution as a whole (it is closed, its decisions break, its history is nearly
+full) is found here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     """Every reason, the worst first; never empty."""
     if not facts.execution.is_open:
         return (_closed(facts),)
-    found = [*_as_a_whole(facts), *(_of_wait(wait, facts) for wait in _waits(facts))]
+    found = [*_as_a_whole(facts), *(_of_waits(alike, facts) for alike in _alike(_waits(facts), facts))]
     if facts.daemon_problem:
         found.append(
             Finding(
@@ -154,12 +154,27 @@ def _broken_decision(facts: Facts, failed: int) -> Finding:
     )
 
 
-def _of_wait(wait: Wait, facts: Facts) -> Finding:
-    span = next((span for span in facts.spans if span.key == wait.key), None)
+def _span_of(wait: Wait, facts: Facts) -> Span | None:
+    return next((span for span in facts.spans if span.key == wait.key), None)
+
+
+def _alike(found: Sequence[Wait], facts: Facts) -> list[list[Wait]]:
+    """Waits of the same reason and list together: of a thousand parts of one fan-out one is told."""
+    groups: dict[tuple[str, ...], list[Wait]] = {}
+    lists = {span.key: span.task_list for span in facts.spans}
+    for wait in found:
+        groups.setdefault((wait.cause.value, wait.reason, lists.get(wait.key, "")), []).append(wait)
+    return list(groups.values())
+
+
+def _of_waits(alike: Sequence[Wait], facts: Facts) -> Finding:
+    wait = alike[0]
+    span = _span_of(wait, facts)
     since = f"for {wording.duration(wait.for_s)}"
+    more = f" and {wording.number(len(alike) - 1)} more" if len(alike) > 1 else ""
     if span is not None and _is_left_open(wait, span, facts):
         return _left_open(span, wait, facts)
-    says = f"it waits {since} for {wait.what}: {wait.reason}"
+    says = f"it waits {since} for {wait.what}{more}: {wait.reason}"
     look = EVIDENCE.get(wait.cause)
     evidence, commands = look(wait, span, facts) if look is not None else ((), ())
     return Finding(
@@ -191,7 +206,10 @@ def _left_open(span: Span, wait: Wait, facts: Facts) -> Finding:
     return Finding(
         cause="token",
         says=f"it waits for {since} for somebody to finish {wait.what} by its token{due}",
-        evidence=(f"worker {pid} took the task and left it open; it does something else now",),
+        evidence=(
+            f"worker {pid} took the task and left it open; it does something else now",
+            "whoever has the token finishes it: flowyd.async_scheduler(domain).complete(token, result)",
+        ),
         commands=(),
         tone=Tone.WAITING,
     )
