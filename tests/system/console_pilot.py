@@ -165,3 +165,11 @@ async def type_text(pilot: Pilot[None], text: str) -> None:
     """Types a text key by key."""
     names = {" ": "space", ":": "colon", "/": "slash", "-": "minus", ".": "full_stop", '"': "quotation_mark"}
     await pilot.press(*(names.get(character, character) for character in text))
+
+
+async def confirm(pilot: Pilot[None]) -> None:
+    """Presses the button of the dialog that is shown."""
+    button = pilot.app.screen.query_one("#go")
+    button.focus()
+    await until(pilot, lambda: button.has_focus)
+    await pilot.press("enter")

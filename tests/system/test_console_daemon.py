@@ -17,7 +17,17 @@ from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.memory import Memory
 from flowyd.console.screens.worker_log import LogScreen
-from tests.system.console_pilot import Script, field, ids, run_console, screen, table, type_text, until
+from tests.system.console_pilot import (
+    Script,
+    confirm,
+    field,
+    ids,
+    run_console,
+    screen,
+    table,
+    type_text,
+    until,
+)
 from tests.system.running_daemon import DOMAIN, RunningDaemon, daemon_in
 
 
@@ -104,8 +114,7 @@ def test_a_pool_is_scaled_from_the_dialog(daemon: RunningDaemon) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
         field(pilot, "field-processes").value = "3"
         await until(pilot, lambda: "$ flowyd scale workers 3" in screen(pilot))
-        pilot.app.screen.query_one("#go").focus()
-        await pilot.press("enter")
+        await confirm(pilot)
         await until(pilot, lambda: "workers 4/4" in screen(pilot))
 
     run(daemon, script)

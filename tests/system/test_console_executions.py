@@ -13,7 +13,7 @@ from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.screens.execution import ExecutionScreen
 from tests.contract.engine_process import EngineProcess
-from tests.system.console_pilot import Bench, field, ids, schedule, screen, table, type_text, until
+from tests.system.console_pilot import Bench, confirm, field, ids, schedule, screen, table, type_text, until
 
 SOURCE = '''
 from flowyd import Workflow, workflow
@@ -95,7 +95,7 @@ def test_a_dialogs_target_is_the_one_it_was_opened_for(bench: Bench) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
         bench.start("newer")
         await type_text(pilot, "too-old")
-        await pilot.press("enter", "enter", "tab", "tab", "enter")
+        await confirm(pilot)
         await until(pilot, lambda: bench.open_ids() == {"newer"})
         await until(pilot, lambda: ids(pilot) == ["newer"])
         await pilot.press("7")
@@ -117,14 +117,13 @@ def test_many_are_terminated_only_when_their_number_is_typed_in(bench: Bench) ->
         await pilot.press("space", "space", "space", "ctrl+t")
         await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
         dialog = pilot.app.screen
-        dialog.query_one("#go").focus()
-        await pilot.press("enter")
-        await pilot.pause()
+        await confirm(pilot)
+        await until(pilot, lambda: field(pilot, "field-count").has_focus)
+        assert "type 3 to confirm" in screen(pilot)
         assert pilot.app.screen is dialog
         assert len(bench.open_ids()) == 4
         field(pilot, "field-count").value = "3"
-        dialog.query_one("#go").focus()
-        await pilot.press("enter")
+        await confirm(pilot)
         await until(pilot, lambda: bench.open_ids() == {"order-0"})
 
     bench.run(script)
@@ -236,8 +235,7 @@ def test_a_signal_reaches_the_execution(bench: Bench) -> None:
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
         await type_text(pilot, "approve")
-        pilot.app.screen.query_one("#go").focus()
-        await pilot.press("enter")
+        await confirm(pilot)
         await until(
             pilot, lambda: bench.events("signaled", run_id)[-1]["eventType"] == "WorkflowExecutionSignaled"
         )
