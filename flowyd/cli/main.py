@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("stop", "flowyd.cli.stop", "end the daemon; tasks in hand are finished first"),
         Command("check", "flowyd.cli.check", "is the configuration right?"),
         Command("console", "flowyd.cli.console", "see and steer everything in a terminal"),
+        Command("completion", "flowyd.cli.completion", "a script that completes words in your shell"),
     ),
     "Workflow executions": (
         Command("start", "flowyd.cli.start", "start a workflow, and follow it with --wait"),
@@ -68,6 +69,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("engine", "flowyd.cli.engine", "the engine alone: an Amazon SWF for this machine"),
     ),
 }
+#: Asked by the scripts of `flowyd completion`; nobody types it.
+COMPLETE = Command("complete", "flowyd.cli.completion", "")
 COMMANDS = {command.name: command for commands in GROUPS.values() for command in commands}
 
 
@@ -108,6 +111,8 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
         namespace.run = _print_version
     elif namespace.help or not name:
         namespace.run = _print_overview
+    elif name == COMPLETE.name:
+        parse_command(COMPLETE, rest, namespace)
     elif name not in COMMANDS:
         top.error(f"no command {name!r}; {_nearest(name)}")
     else:
@@ -117,10 +122,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 
 def parse_command(command: Command, words: Sequence[str], namespace: argparse.Namespace) -> None:
     """Lets the command's own parser read the words after its name."""
-    holder = argparse.ArgumentParser(prog="flowyd")
-    subparsers = holder.add_subparsers(parser_class=CommandParser)
-    import_module(command.module).add_parser(subparsers)
-    parser: argparse.ArgumentParser = subparsers.choices[command.name]
+    parser = parser_of(command)
     namespace.parser = parser
     words = detached(words)
     # argparse takes arguments after an option only on request: `start NAME 1 --wait ARG`.
@@ -128,6 +130,15 @@ def parse_command(command: Command, words: Sequence[str], namespace: argparse.Na
         parser.parse_intermixed_args(list(words), namespace)
     else:
         parser.parse_args(list(words), namespace)
+
+
+def parser_of(command: Command) -> argparse.ArgumentParser:
+    """The command's own parser."""
+    holder = argparse.ArgumentParser(prog="flowyd")
+    subparsers = holder.add_subparsers(parser_class=CommandParser)
+    import_module(command.module).add_parser(subparsers)
+    parser: argparse.ArgumentParser = subparsers.choices[command.name]
+    return parser
 
 
 def overview() -> str:
