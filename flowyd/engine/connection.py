@@ -190,7 +190,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close(self) -> None:
-        """Closes after what is written has left."""
+        """Closes after what is written has left; what waits is not begun."""
+        self._drop_waiting()
         self._transport.close()
 
     def abort(self) -> None:

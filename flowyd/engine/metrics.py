@@ -6,6 +6,7 @@ executions, backlog, size) is asked for at that moment through `Gauges`.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,10 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 #: Upper bounds for the length of turns and commits, seconds: from one warm request to a disk that hangs.
 BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+#: A text is shown again for so many times as long as it took to make, so whoever asks all the time cannot
+#: have more than a twentieth of the engine's.
+_REST = 20
 
 #: Name, help, label names → values: a gauge that the store or the server reads when asked.
 Gauge = tuple[str, str, tuple[str, ...], dict[tuple[str, ...], float]]
@@ -56,6 +61,9 @@ class Metrics(Collector):
         self._turns = Lengths()
         self._commits = Lengths()
         self._gauges: list[Gauges] = []
+        #: The last text, and until when it is good enough; the monotonic clock's seconds.
+        self._text = b""
+        self._good_until = 0.0
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -76,8 +84,13 @@ class Metrics(Collector):
         self._commits.count(seconds)
 
     def text(self) -> bytes:
-        """Everything in the text format of Prometheus."""
-        return generate_latest(self._registry)
+        """Everything in the text format of Prometheus; a moment old if it was asked for a moment ago."""
+        began_at = time.monotonic()
+        if began_at >= self._good_until:
+            self._text = generate_latest(self._registry)
+            ended_at = time.monotonic()
+            self._good_until = ended_at + _REST * (ended_at - began_at)
+        return self._text
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry."""

@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 #: How often connections are looked over for these limits, seconds.
 _SWEEP_S = 1.0
+#: New connections taken in one round of the loop.
+_ACCEPTED_PER_ROUND = 64
 #: Requests of one turn at most; the others are in the next.
 MOST_CALLS_PER_TURN = 256
 #: Parts of requests and answers that all connections together may keep in memory; beyond it the largest are
@@ -110,7 +112,9 @@ class Server:
         def accepted() -> asyncio.Protocol:
             return connection() if tls is None else Handshake(self._handshakes, tls, connection)
 
-        listener = await self._loop.create_server(accepted, sock=listening, backlog=socket.SOMAXCONN)
+        listener = await self._loop.create_server(accepted, sock=listening, backlog=_ACCEPTED_PER_ROUND)
+        # asyncio accepts as many at once as it is told to let wait; more may wait than that.
+        listening.listen(socket.SOMAXCONN)
         self._listeners.append(listener)
         if self._sweep is None:
             self._look_over()

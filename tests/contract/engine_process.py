@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 
 @dataclass
@@ -15,6 +16,8 @@ class EngineProcess:
     folder: Path
     #: Further options.
     options: tuple[str, ...] = ("--any-credentials",)
+    #: Where it logs; None: where the tests do.
+    log: IO[str] | None = None
 
     def __post_init__(self) -> None:
         self.socket = self.folder / "engine.sock"
@@ -42,7 +45,9 @@ class EngineProcess:
         """Starts it and waits until it is ready; a second start takes the same port."""
         command = [sys.executable, "-m", "flowyd", "engine", "--listen", f"127.0.0.1:{self.port}"]
         command += ["--socket", str(self.socket), "--database", str(self.folder / "engine.db")]
-        self._process = subprocess.Popen([*command, *self.options], stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [*command, *self.options], stdout=subprocess.PIPE, stderr=self.log, text=True
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert " ready on " in line, line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from flowyd.engine import connection as connections
+from flowyd.engine import server as servers
 from tests.contract.wire import Wire, message, read_response, served
 
 DOMAIN = {"name": "d"}
@@ -39,6 +41,11 @@ def on_a_server(**options: Any) -> Callable[[Scenario], Callable[[Path], None]]:
         return test
 
     return decorate
+
+
+def answered(wire: Wire, action: str, fault: str) -> int:
+    """How many requests of an operation were answered with a fault."""
+    return wire.server._metrics._requests[action, fault]
 
 
 async def send_for_ever(writer: asyncio.StreamWriter, piece: bytes) -> None:
@@ -327,6 +334,71 @@ async def test_at_the_limit_the_longest_idle_connection_makes_room(wire: Wire) -
         others.append((reader, writer))
 
     assert await oldest[0].read() == b""
+
+
+@on_a_server()
+async def test_a_flood_of_one_connection_does_not_keep_another_waiting(wire: Wire) -> None:
+    _, flooding = await wire.connect()
+    reader, writer = await wire.connect()
+    flooding.write(message("DescribeDomain", {}) * 500)
+    await flooding.drain()
+
+    writer.write(message("DescribeDomain", DOMAIN))
+    response = await read_response(reader)
+
+    assert response.status == 200
+    assert 0 < answered(wire, "DescribeDomain", "ValidationException") < 100
+    await wire.until(lambda: answered(wire, "DescribeDomain", "ValidationException") == 500)
+
+
+@on_a_server(most_connections=400)
+async def test_a_turn_takes_a_bounded_number_of_requests(wire: Wire) -> None:
+    ends = [await wire.connect() for _ in range(300)]
+    for _, writer in ends:
+        writer.write(message("DescribeDomain", DOMAIN))
+
+    for reader, _ in ends:
+        assert (await read_response(reader)).status == 200
+
+    assert sum(wire.service.turns) == 300
+    assert max(wire.service.turns) <= servers.MOST_CALLS_PER_TURN
+
+
+@on_a_server()
+async def test_what_is_pipelined_behind_a_poll_waits_unread(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(message("PollForActivityTask", POLL) + b"GET /health HTTP/1.1\r\n\r\n" * 20_000)
+    await wire.until(lambda: wire.service.waiting)
+    await asyncio.sleep(0.05)
+    [connection] = wire.server._connections
+    kept = connection.buffered_bytes
+    wire.service.hand_out(TASK)
+    wire.server.arm()
+
+    assert (await read_response(reader)).body == TASK
+    for _ in range(20_000):
+        assert (await read_response(reader)).body == b"ok\n"
+    assert kept < 400_000
+
+
+@on_a_server()
+async def test_who_asks_for_metrics_all_the_time_gets_the_same_text_for_a_while(wire: Wire) -> None:
+    made = 0
+
+    def slow() -> list[Any]:
+        nonlocal made
+        made += 1
+        time.sleep(0.01)
+        return []
+
+    wire.server._metrics.add_gauges(slow)
+    reader, writer = await wire.connect()
+    writer.write(b"GET /metrics HTTP/1.1\r\n\r\n" * 100)
+
+    for _ in range(100):
+        assert (await read_response(reader)).status == 200
+
+    assert made < 10
 
 
 @on_a_server()
