@@ -55,6 +55,8 @@ def run(namespace: argparse.Namespace) -> int:
     database, target = namespace.database or _configured(namespace), namespace.file
     if target.is_dir():
         raise FlowydError(f"{target} is a directory; name a file in it")
+    if not target.parent.is_dir():
+        raise FlowydError(f"{target}: there is no directory {target.parent}")
     if target.exists() and not namespace.force:
         raise FlowydError(f"{target} exists already; name another file, or replace it with --force")
     if target.exists() and database.exists() and target.samefile(database):

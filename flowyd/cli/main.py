@@ -44,6 +44,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("resume", "flowyd.cli.steering", "undo drain, and try fatal workers again"),
         Command("recycle", "flowyd.cli.steering", "replace one worker after its task"),
         Command("stop", "flowyd.cli.stop", "end the daemon; tasks in hand are finished first"),
+        Command("quarantine", "flowyd.cli.quarantine", "tasks that killed their workers, and your choice"),
         Command("check", "flowyd.cli.check", "is the configuration right?"),
         Command("console", "flowyd.cli.console", "see and steer everything in a terminal"),
         Command("completion", "flowyd.cli.completion", "a script that completes words in your shell"),
@@ -66,6 +67,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("types", "flowyd.cli.registrations", "registered workflow and activity types"),
         Command("task-lists", "flowyd.cli.task_lists", "what waits in each task list, and who takes from it"),
         Command("backup", "flowyd.cli.backup", "copy the engine's database while it runs"),
+        Command("replay", "flowyd.cli.replay", "would this code go on with these histories?"),
         Command("engine", "flowyd.cli.engine", "the engine alone: an Amazon SWF for this machine"),
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from flowyd.config.units import seconds_of
 
@@ -58,7 +58,19 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, **members: Any) -> None:
         super().__init__(**members, conflict_handler="resolve")
+        # While arguments and options are read intermixed, argparse keeps a usage of its own making there.
+        self._own_usage = self.usage
         add_global_options(self, defaults=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with code 2: the mistake first, then the arguments; all options would bury it."""
+        arguments = [a for a in self._actions if not a.option_strings and a.help != argparse.SUPPRESS]
+        usage = self._get_formatter()
+        usage.add_usage(self._own_usage, arguments, self._mutually_exclusive_groups, "usage: ")
+        short = usage.format_help().strip()
+        if self._own_usage is None:
+            short = short.replace(self.prog, f"{self.prog} [options]", 1)
+        self.exit(2, f"{self.prog}: {message}\n{short}\nall options: {self.prog} --help\n")
 
 
 def add_domain(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +139,7 @@ def detached(words: Sequence[str]) -> list[str]:
 def _pause(text: str) -> float:
     if text == f"{USUAL_PAUSE:g}":
         return USUAL_PAUSE
-    if not _is_pause(text):
+    if not _is_pause(text) or _seconds(text) < SHORTEST_S:
         raise argparse.ArgumentTypeError(
             f'{text!r} is no time from {SHORTEST_S:g} s up such as 2, 0.5 or "1m"'
         )
@@ -136,9 +148,10 @@ def _pause(text: str) -> float:
 
 def _is_pause(text: str) -> bool:
     try:
-        return _seconds(text) >= SHORTEST_S
+        _seconds(text)
     except ValueError:
         return False
+    return True
 
 
 def _seconds(text: str) -> float:

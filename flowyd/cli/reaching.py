@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowyd.cli.options import CONFIG_FILE
-from flowyd.errors import ConfigError, UnreachableError
+from flowyd.errors import ConfigError, FlowydError, UnreachableError
+from flowyd.swf.faults import UnknownResourceFault
 
 if TYPE_CHECKING:
     from flowyd.config.records import Config
@@ -76,12 +77,16 @@ def service(namespace: argparse.Namespace) -> Iterator[Service]:
     else:
         known = namespace.config is not None or CONFIG_FILE.exists()
         domain = given or (config_of(namespace).flowyd.domain if known else "default")
-        client, remote, name = _at(endpoint), False, endpoint
+        client, remote, name = client_at(endpoint), False, endpoint
     try:
         yield Service(client=client, domain=domain, name=name, remote=remote)
     except UnreachableError as error:
         hint = "" if remote or endpoint is not None else f"\n{starting_hint(config.file)}"
         raise UnreachableError(f"{error}{hint}") from error
+    except UnknownResourceFault as fault:
+        if fault.message != f"Unknown domain: {domain}":
+            raise
+        raise FlowydError(f"no domain {domain!r} at {name}; see: flowyd domains") from fault
     finally:
         client.close()
 
@@ -130,7 +135,16 @@ def _configured(config: Config) -> SwfClient:
     )
 
 
-def _at(endpoint: str) -> SwfClient:
+def client_at(endpoint: str) -> SwfClient:
+    """A client of the endpoint; nothing is connected yet.
+
+    Raises:
+        FlowydError: it is none.
+    """
+    if not endpoint.startswith(("unix:///", "http://", "https://")):
+        raise FlowydError(
+            f"--endpoint {endpoint!r}: must be unix:///PATH of a socket, or http://HOST:PORT, or https://HOST"
+        )
     if endpoint.startswith("https://"):
         from flowyd.swf.boto import BotoClient
 

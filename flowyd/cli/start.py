@@ -41,7 +41,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("version", metavar="VERSION")
-    parser.add_argument("arguments", metavar="ARG", nargs="*", help="positional arguments of run(), as text")
+    parser.add_argument(
+        "arguments", metavar="ARG", nargs="*", default=[], help="positional arguments of run(), as text"
+    )
     parser.add_argument(
         "--json-args", metavar="JSON", help="positional arguments as a JSON list: '[\"a\", 3]'"
     )
@@ -105,12 +107,13 @@ def input_of(namespace: argparse.Namespace) -> str:
 
 
 def _json(text: str, kind: type, option: str, allowed: str, refuse: Any) -> Any:
+    problem = ""
     try:
         value = json.loads(text)
-    except ValueError:
-        value = None
+    except ValueError as error:
+        value, problem = None, f" ({error})"
     if not isinstance(value, kind):
-        refuse(f"{option} {text!r}: must be {allowed}")
+        refuse(f"{option} {text!r}: must be {allowed}{problem}")
     return value
 
 
