@@ -89,6 +89,7 @@ POOL = _keys(
     recycle_tasks=kinds.optional(kinds.number(least=1, most=1_000_000_000), word="never"),
     recycle_age_s=kinds.optional(kinds.duration(least="1s", most="365d"), word="never"),
     recycle_rss_bytes=kinds.optional(kinds.size(least="16M", most="1T"), word="never"),
+    quarantine_deaths=kinds.optional(kinds.number(least=1, most=1000), word="never"),
     environment=kinds.ENVIRONMENT,
     nice=kinds.number(least=-20, most=19),
 )

@@ -144,6 +144,8 @@ class Pool:
     recycle_tasks: int | None = None
     recycle_age_s: float | None = None
     recycle_rss_bytes: int | None = None
+    #: An activity task that killed so many of its workers in a row is held for the operator; None: never.
+    quarantine_deaths: int | None = 3
     #: Added to the environment of the workers.
     environment: dict[str, str] = field(default_factory=dict)
     #: Scheduling niceness, -20 to 19.

@@ -41,6 +41,8 @@ class TaskInHand:
     activity_id: str = ""
     started_event_id: int = 0
     previous_started_event_id: int = 0
+    #: What it is known by from one attempt to the next (`quarantine.key_of`); empty for a decision.
+    quarantine_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,10 @@ class Report:
     until: float | None
     #: Set while RUNNING.
     task: TaskInHand | None = None
+    #: What it runs besides, where it runs several async activities at once; `until` is the earliest limit.
+    more_tasks: tuple[TaskInHand, ...] = ()
+    #: A task it was handed and left open, because it is quarantined.
+    held: TaskInHand | None = None
     #: Tasks finished since the worker started, and how many of them were answered as failed.
     tasks_done: int = 0
     tasks_failed: int = 0
@@ -78,10 +84,12 @@ def decode_report(line: bytes) -> Report:
     """
     try:
         members: dict[str, Any] = json.loads(line)
-        task = members.get("task")
         types = members.get("served_types")
         members["state"] = WorkerState(members["state"])
-        members["task"] = TaskInHand(**task) if task is not None else None
+        for name in ("task", "held"):
+            task = members.get(name)
+            members[name] = TaskInHand(**task) if task is not None else None
+        members["more_tasks"] = tuple(TaskInHand(**task) for task in members.get("more_tasks", ()))
         members["served_types"] = tuple(types) if types is not None else None
         return Report(**members)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

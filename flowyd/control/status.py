@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from flowyd.control.quarantine import QuarantinedTask, decode_tasks
 from flowyd.errors import ProtocolError
 
 
@@ -71,6 +72,8 @@ class DaemonStatus:
     #: None when backend is "aws".
     engine: WorkerStatus | None
     pools: tuple[PoolStatus, ...]
+    #: Tasks that killed their workers and wait for an operator.
+    quarantined: tuple[QuarantinedTask, ...] = ()
 
 
 def encode_status(status: DaemonStatus) -> dict[str, Any]:
@@ -97,9 +100,14 @@ def decode_status(members: dict[str, Any]) -> DaemonStatus:
             for pool in members["pools"]
         )
         return DaemonStatus(
-            **{**members, "engine": WorkerStatus(**engine) if engine is not None else None, "pools": pools}
+            **{
+                **members,
+                "engine": WorkerStatus(**engine) if engine is not None else None,
+                "pools": pools,
+                "quarantined": decode_tasks(members.get("quarantined", ())),
+            }
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ProtocolError) as error:
         raise ProtocolError(
             f"the daemon's status cannot be read ({error}); is it of another version of flowyd?"
         ) from error

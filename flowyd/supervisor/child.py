@@ -49,6 +49,9 @@ class Child:
     stop_reason: StopReason | None = None
     kill_at: float | None = None
     killed: bool = False
+    #: The tasks of its last report by token, and the failed ones it had counted; for `fates`.
+    in_hand: dict[str, TaskInHand] = field(default_factory=dict)
+    failed_seen: int = 0
     rss_bytes: int = 0
     #: For each open pipe of ours what reads it and answers whether there may be more at once.
     readers: dict[int, Callable[[], bool]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from flowyd.control.protocol import ControlAnswer, ControlRequest
+from flowyd.control.quarantine import encode_tasks
 from flowyd.control.status import encode_status
 from flowyd.errors import FlowydError
 from flowyd.supervisor.child import Child
@@ -51,6 +52,7 @@ class Commands:
         self._asking: dict[str, Callable[[Arguments], dict[str, Any]]] = {
             "status": self._status,
             "log": self._log,
+            "quarantine": self._quarantine,
         }
         self._changing: dict[str, Callable[[Arguments], dict[str, Any]]] = {
             "reload": self._reload,
@@ -59,6 +61,9 @@ class Commands:
             "resume": self._resume,
             "recycle": self._recycle,
             "stop": self._stop,
+            "quarantine-release": self._release,
+            "quarantine-fail": self._fail,
+            "quarantine-raise": self._raise_limit,
         }
 
     def answer(self, request: ControlRequest, peer: Peer) -> ControlAnswer:
@@ -137,6 +142,32 @@ class Commands:
             self._daemon.crew.recycle(child)
         return {"pool": child.pool, "pid": child.pid}
 
+    def _quarantine(self, _: Arguments) -> dict[str, Any]:
+        """Answer: tasks, each a `QuarantinedTask`."""
+        return {"tasks": encode_tasks(self._daemon.crew.quarantine.tasks())}
+
+    def _release(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: key, or its beginning. The held attempts run in a fresh worker."""
+        crew = self._daemon.crew
+        suspect = crew.quarantine.release(_text(arguments, "key"))
+        crew.run_released(suspect)
+        return {"key": suspect.key, "attempts": len(suspect.released)}
+
+    def _fail(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: key, or its beginning. The held attempts fail now, further ones at once."""
+        crew = self._daemon.crew
+        suspect = crew.quarantine.fail(_text(arguments, "key"))
+        crew.fail_held(suspect)
+        return {"key": suspect.key, "attempts": len(suspect.held)}
+
+    def _raise_limit(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: key, or its beginning; limit. The held attempts run in a fresh worker."""
+        crew = self._daemon.crew
+        limit = _whole(arguments, "limit", default=None, most=1000)
+        suspect = crew.quarantine.raise_limit(_text(arguments, "key"), limit)
+        crew.run_released(suspect)
+        return {"key": suspect.key, "attempts": len(suspect.released), "limit": limit}
+
     def _stop(self, _: Arguments) -> dict[str, Any]:
         self._daemon.stop()
         return {}
@@ -154,6 +185,13 @@ class Commands:
         if child is None:
             raise FlowydError(f"no child of the daemon has pid {arguments['pid']}; flowyd workers lists them")
         return child
+
+
+def _text(arguments: Arguments, name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise FlowydError(f"{name} must be given as text")
+    return value
 
 
 def _whole(arguments: Arguments, name: str, *, default: int | None, most: int) -> int:

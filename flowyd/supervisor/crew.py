@@ -22,6 +22,7 @@ from flowyd.supervisor import starting
 from flowyd.supervisor.child import Child
 from flowyd.supervisor.deaths import MemoryWatch, describe_death, memory_events_file
 from flowyd.supervisor.errands import Errands
+from flowyd.supervisor.fates import Fates
 from flowyd.supervisor.forking import DUMP_SIGNAL
 from flowyd.supervisor.nursery import Nursery, ended_children, task_tags
 from flowyd.supervisor.plan import (
@@ -44,6 +45,9 @@ from flowyd.supervisor.plan import (
 )
 from flowyd.supervisor.pools import ENGINE, ERRAND_RANK, PoolState
 from flowyd.supervisor.processes import rss_bytes
+from flowyd.supervisor.quarantine import Suspect, open_quarantine
+from flowyd.worker.quarantined import failure_reason
+from flowyd.worker.spec import WORKER_DIED
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,13 @@ class Crew:
         self._nursery = Nursery(selector, self._take_all)
         self._memory = MemoryWatch(memory_events_file())
         self._errands = Errands()
+        self.quarantine = open_quarantine(
+            config.flowyd.state_dir / "quarantine.json", starting.quarantine_keys_file(config)
+        )
+        self.fates = Fates(self.quarantine)
+        for name, task in self.quarantine.released():
+            if name in pools:
+                pools[name].orphans.append(task)
 
     # What is.
 
@@ -222,8 +233,11 @@ class Crew:
             self._became_ready(child)
 
     def _take(self, child: Child, report: Report) -> None:
+        if child.errand:
+            return
+        self.fates.reported(child, report)
         pool = self.pools.get(child.pool)
-        if pool is None or child.errand:
+        if pool is None:
             return
         if report.broken_modules is not None:
             self._loaded(child, pool, report)
@@ -232,6 +246,8 @@ class Crew:
         config = pool.config
         if config is None or report.state is not WorkerState.POLLING:
             return
+        if pool.orphans and config.kind is PoolKind.ACTIVITY:
+            self.serve_released(pool)
         if config.recycle_rss_bytes is not None:
             child.rss_bytes = rss_bytes(child.pid)
             self.changed = self.changed or child.rss_bytes >= config.recycle_rss_bytes
@@ -332,15 +348,15 @@ class Crew:
         return after_death(slot, pool.wanted(), lived_s=lived_s, now=now, jitter=random.random())
 
     def _answer_for(self, child: Child, death: str) -> None:
-        """Sees to the task that a dead worker had in hand."""
-        task, pool = child.task, self.pools.get(child.pool)
-        if task is None:
-            return
-        if task.kind == PoolKind.ACTIVITY.value:
-            where = f"{death} (pool {child.pool}, pid {child.pid})"
-            self._errands.mourn(task, where, child.last_words())
-        elif pool is not None and self.ending is Ending.NO and task.task_token not in pool.inherited:
-            pool.orphans.append(task)
+        """Sees to the tasks that a dead worker had in hand."""
+        pool = self.pools.get(child.pool)
+        self.fates.died(child, death, limit=pool.config.quarantine_deaths if pool and pool.config else None)
+        for task in child.in_hand.values():
+            if task.kind == PoolKind.ACTIVITY.value:
+                where = f"{WORKER_DIED}: {death} (pool {child.pool}, pid {child.pid})"
+                self._errands.fail(task, where, child.last_words())
+            elif pool is not None and self.ending is Ending.NO and task.task_token not in pool.inherited:
+                pool.orphans.append(task)
 
     def _errand_ended(self, child: Child, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
@@ -362,6 +378,29 @@ class Crew:
         """Forgets the pool's deaths, so that its slots are tried at once."""
         for key in [key for key in self._slots if key[0] == pool]:
             self._slots[key] = rested(self._slots[key])
+        self.changed = True
+
+    def run_released(self, suspect: Suspect) -> None:
+        """Has the attempts that an operator released run by a fresh worker of their pool."""
+        pool = self.pools.get(suspect.pool)
+        if pool is not None:
+            known = {task.task_token for task in pool.orphans}
+            pool.orphans += [task for task in suspect.released if task.task_token not in known]
+            self.serve_released(pool)
+
+    def serve_released(self, pool: PoolState) -> None:
+        """Replaces an idle worker, if there is one and none is on its way: the successor takes what waits."""
+        members = self.members(pool.name)
+        if any(child.stopping or not child.ready for child in members):
+            return
+        idle = next((child for child in members if child.task is None), None)
+        if idle is not None:
+            self.recycle(idle)
+
+    def fail_held(self, suspect: Suspect) -> None:
+        """Fails the attempts that were held."""
+        for task in suspect.held:
+            self._errands.fail(task, failure_reason(suspect.deaths), suspect.last_death)
         self.changed = True
 
     def recycle(self, child: Child) -> None:

@@ -44,9 +44,9 @@ class Errands:
         self._asked_about: dict[int, int] = {}
         self._tries: dict[str, int] = {}
 
-    def mourn(self, task: TaskInHand, death: str, last_words: str) -> None:
-        """Has the activity task failed because its worker died."""
-        self._obituaries.append(Obituary(task=task, death=death, last_words=last_words))
+    def fail(self, task: TaskInHand, reason: str, details: str = "") -> None:
+        """Has the activity task failed, because its worker died or no worker is to have it."""
+        self._obituaries.append(Obituary(task=task, reason=reason, details=details))
 
     def ask(self, pid: int, task: TaskInHand) -> None:
         """Has somebody find out whether the child's task is still open."""
@@ -98,8 +98,9 @@ class Errands:
                 continue
             del self._tries[token]
             logger.error(
-                "activity task %s of %s is left to time out: nobody took the news that its worker died",
+                "activity task %s of %s is left to time out: nobody took the news that it failed (%s)",
                 obituary.task.activity_id,
                 obituary.task.workflow_id,
+                obituary.reason,
                 extra={"action": "errand", "workflow_id": obituary.task.workflow_id},
             )

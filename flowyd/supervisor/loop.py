@@ -84,6 +84,7 @@ class Supervisor:
             self._turn(time.monotonic())
         self._health.close()
         self._control.close()
+        logger.info("the stop: %s", self.crew.fates.stop_report(), extra={"action": "stop"})
         logger.info("all children are gone; good bye", extra={"action": "stopped"})
         return 0
 
@@ -93,9 +94,11 @@ class Supervisor:
         crew.changed = True
         if crew.ending is not Ending.NO:
             crew.ending = Ending.AT_ONCE
+            crew.fates.stopping_at_once()
             logger.warning("told to stop again: workers are killed", extra={"action": "stop"})
             return
         crew.ending = Ending.ORDERLY
+        crew.fates.stop_begins(crew.children.values())
         for child in crew.children.values():
             if child.task is not None:
                 logger.info(

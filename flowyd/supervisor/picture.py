@@ -29,6 +29,7 @@ def daemon_status(crew: Crew, *, started_at: float, settled: bool) -> DaemonStat
         config_file=str(crew.config.file),
         engine=_workers(crew, engine)[0] if engine else None,
         pools=tuple(_pool_status(crew, pool) for pool in crew.pools.values() if pool is not engine),
+        quarantined=crew.quarantine.tasks(),
     )
 
 
@@ -40,7 +41,9 @@ def summary(crew: Crew) -> str:
     broken = {
         path for pool in crew.pools.values() for path in {**pool.broken_modules, **pool.refused_modules}
     }
-    return f"{ready}/{wanted} workers, {len(broken)} broken modules"
+    tasks = len(crew.quarantine.tasks())
+    quarantined = f", {tasks} quarantined {'task' if tasks == 1 else 'tasks'}" if tasks else ""
+    return f"{ready}/{wanted} workers, {len(broken)} broken modules{quarantined}"
 
 
 def _pool_status(crew: Crew, pool: PoolState) -> PoolStatus:

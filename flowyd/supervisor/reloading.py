@@ -92,6 +92,7 @@ def _worker_view(pool: Pool) -> Pool:
         recycle_tasks=None,
         recycle_age_s=None,
         recycle_rss_bytes=None,
+        quarantine_deaths=defaults.quarantine_deaths,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import setproctitle
 
@@ -29,6 +30,11 @@ def service_of(config: Config) -> ServiceSpec:
     )
 
 
+def quarantine_keys_file(config: Config) -> Path:
+    """Where the supervisor tells the workers which tasks are quarantined."""
+    return config.flowyd.runtime_dir / "quarantine.keys"
+
+
 def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand, ...]) -> WorkerSpec:
     """What the pool's worker in the slot is told."""
     decides = pool.kind is PoolKind.DECISION
@@ -43,6 +49,7 @@ def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand
         log_level=config.flowyd.log_level,
         environment=dict(pool.environment),
         orphans=orphans,
+        quarantine_keys=quarantine_keys_file(config),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import setproctitle
 
+from flowyd.control.quarantine import key_of
 from flowyd.control.reports import TaskInHand
-from flowyd.errors import UnreachableError
+from flowyd.errors import FlowydError, UnreachableError
 from flowyd.sdk.activity import Activity
 from flowyd.sdk.registry import ActivityRegistration
 from flowyd.swf.client import Answer, PollingClient, SwfClient
@@ -18,6 +19,8 @@ from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
 from flowyd.worker.calling import call_through
 from flowyd.worker.polling import Poll, Poller
+from flowyd.worker.quarantined import QuarantineKeys
+from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.stopping import StopSignal
 
@@ -114,35 +117,64 @@ class ActivityWorker:
         why_not: Mapping[str, str],
         reporter: Reporter,
         stop: StopSignal,
+        quarantine: QuarantineKeys | None = None,
     ) -> None:
         """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
         request = {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
         poll = Poll(action="PollForActivityTask", request=request)
         self._poller = Poller(client, [poll], stop=stop, reporter=reporter)
         self._answers = TaskAnswers(client, reporter)
+        self._client = client
+        self._domain = domain
+        self._quarantine = quarantine or QuarantineKeys(None)
         self._registrations = registrations
         self._task_list = task_list
         self._title = title
         self._why_not = why_not
         self._reporter = reporter
 
-    def run(self, *, most_tasks: int | None = None) -> None:
-        """Runs tasks until a stop is requested, or so many were run."""
+    def run(self, *, released: Iterable[TaskInHand] = (), most_tasks: int | None = None) -> None:
+        """Runs tasks until a stop is requested, or so many were run; first those released from quarantine."""
+        for task in released:
+            self._run_released(task)
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
             setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
             found = self._poller.next_task()
             if found is None:
                 return
-            self._run_task(found[1])
+            self._take(found[1])
 
-    def _run_task(self, answer: Answer) -> None:
+    def _take(self, answer: Answer) -> None:
+        """Runs the polled task, unless it is quarantined."""
         task = task_in_hand(answer)
+        if self._quarantine.is_held(task):
+            self._reporter.held(task)
+            return
+        self._run_task(task, answer)
+
+    def _run_released(self, task: TaskInHand) -> None:
+        self._reporter.running(task, limit_s=None)
+        try:
+            answer = polled_again(self._client, self._domain, task)
+        except FlowydError as error:
+            logger.error("%s of %s: %s", task.type_name, task.workflow_id, error, extra=_tags(task))
+            self._answers.fail(task.task_token, f"released from quarantine, but not run: {error}", None)
+            return
+        if answer is None:
+            logger.info("%s of %s was closed meanwhile", task.type_name, task.workflow_id, extra=_tags(task))
+            return
+        self._run_task(task, answer)
+
+    def _run_task(self, task: TaskInHand, answer: Answer) -> None:
         registration = self._registrations.get((task.type_name, task.type_version))
         usual = registration.start_to_close if registration else None
         self._reporter.running(task, limit_s=None if usual is None else usual + LATE_S)
         self._answers.answered = ""
         setproctitle.setproctitle(f"{self._title}: {task.type_name} {task.activity_id} of {task.workflow_id}")
-        if registration is None:
+        quarantined = self._quarantine.why_failed(task)
+        if quarantined is not None:
+            self._answers.fail(task.task_token, quarantined, None)
+        elif registration is None:
             self._refuse(task)
         else:
             self._perform(registration, task, answer.get("input"))
@@ -191,6 +223,12 @@ def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
         run_id=execution["runId"],
         activity_id=answer["activityId"],
         started_event_id=answer["startedEventId"],
+        quarantine_key=key_of(
+            workflow_id=execution["workflowId"],
+            type_name=kind["name"],
+            type_version=kind["version"],
+            input_text=answer.get("input"),
+        ),
     )
 
 

@@ -16,9 +16,6 @@ from flowyd.worker.spec import TASK_CLOSED, TASK_OPEN, Errand, Obituary
 
 logger = logging.getLogger(__name__)
 
-#: How the reason begins when a worker died: by it a decider tells that from the activity's own failures.
-WORKER_DIED = "worker died"
-
 #: How long an errand waits for a service that is away.
 WITHIN_S = 25.0
 
@@ -47,13 +44,13 @@ def run_errand(errand: Errand) -> int:
 def _deliver(client: SwfClient, obituary: Obituary) -> None:
     request = {
         "taskToken": obituary.task.task_token,
-        "reason": f"{WORKER_DIED}: {obituary.death}"[:REASON_CHARACTERS],
-        "details": obituary.last_words[-DATA_CHARACTERS:],
+        "reason": obituary.reason[:REASON_CHARACTERS],
+        "details": obituary.details[-DATA_CHARACTERS:],
     }
     try:
         call_through(client, "RespondActivityTaskFailed", request, within_s=WITHIN_S)
     except UnknownResourceFault:
-        logger.debug("task %s was closed before its worker died", obituary.task.activity_id)
+        logger.debug("task %s was closed before it could be failed", obituary.task.activity_id)
 
 
 def task_is_open(client: SwfClient, domain: str, task: TaskInHand) -> bool:

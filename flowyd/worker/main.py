@@ -107,6 +107,7 @@ def _serve(
             stop.wait(3600.0)
     elif activities:
         from flowyd.worker.activity_worker import ActivityWorker
+        from flowyd.worker.quarantined import QuarantineKeys
 
         ActivityWorker(
             client,
@@ -118,7 +119,8 @@ def _serve(
             why_not=broken,
             reporter=reporter,
             stop=stop,
-        ).run()
+            quarantine=QuarantineKeys(spec.quarantine_keys),
+        ).run(released=spec.orphans)
     else:
         from flowyd.decider import ReplayFilter
         from flowyd.worker.decision_worker import DecisionWorker

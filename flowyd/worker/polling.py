@@ -18,15 +18,13 @@ from flowyd.errors import FlowydError
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
 from flowyd.worker.calling import Pauses
-from flowyd.worker.reporting import Reporter
+from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
 
 logger = logging.getLogger(__name__)
 
 #: A task that comes within this is not worth a report that the worker was polling before it, seconds.
 _AT_ONCE_S = 0.002
-#: Longer than any poll: past it the worker counts as hung.
-_POLLING_LIMIT_S = POLL_READ_TIMEOUT_S + 45.0
 
 
 class Pending(Readable, Protocol):
@@ -129,4 +127,4 @@ class Poller:
         return None if answer is None else (self._polls[number], answer)
 
     def _say_polling(self) -> None:
-        self._reporter.report(WorkerState.POLLING, until=time.monotonic() + _POLLING_LIMIT_S)
+        self._reporter.report(WorkerState.POLLING, until=time.monotonic() + POLLING_LIMIT_S)

@@ -7,6 +7,10 @@ import os
 import time
 
 from flowyd.control.reports import Report, TaskInHand, WorkerState, encode_report
+from flowyd.swf.limits import POLL_READ_TIMEOUT_S
+
+#: Longer than any poll: past it the worker counts as hung.
+POLLING_LIMIT_S = POLL_READ_TIMEOUT_S + 45.0
 
 
 class Reporter:
@@ -45,6 +49,20 @@ class Reporter:
         now = time.monotonic()
         self._running = (now, None if limit_s is None else now + limit_s, task)
         self._write_running(None)
+
+    def held(self, task: TaskInHand) -> None:
+        """Reports that the task was handed out and is left open, because it is quarantined."""
+        self._running = None
+        self._write(
+            Report(
+                state=WorkerState.POLLING,
+                since=time.monotonic(),
+                until=time.monotonic() + POLLING_LIMIT_S,
+                tasks_done=self._done,
+                tasks_failed=self._failed,
+                held=task,
+            )
+        )
 
     def heartbeat(self) -> None:
         """Reports that the service took a heartbeat for the task in hand."""

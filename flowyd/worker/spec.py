@@ -39,19 +39,21 @@ class WorkerSpec:
     stop_timeout_s: float = 30.0
     log_level: str = "info"
     environment: dict[str, str] = field(default_factory=dict)
-    #: Decision tasks whose worker died; this one decides them first.
+    #: Decision tasks whose worker died, or activity tasks released from quarantine: this one does them first.
     orphans: tuple[TaskInHand, ...] = ()
+    #: The keys of quarantined tasks (`flowyd.control.quarantine`).
+    quarantine_keys: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obituary:
-    """An activity task whose worker died, and what its execution is told."""
+    """An activity task that no worker will answer any more, and what its execution is told."""
 
     task: TaskInHand
-    #: How the worker died, such as "killed by SIGKILL (pool images, pid 4711)".
-    death: str
-    #: The last lines of its stderr.
-    last_words: str
+    #: Such as "worker died: killed by SIGKILL (pool images, pid 4711)".
+    reason: str
+    #: The last lines of a dead worker's stderr.
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,11 @@ class Errand:
     question: TaskInHand | None = None
     log_level: str = "info"
 
+
+#: How the reason begins when a worker died: by it a decider tells that from the activity's own failures.
+WORKER_DIED = "worker died"
+#: How it begins when a task is not run any more because it killed too many of them.
+QUARANTINED = "quarantined"
 
 #: Exit codes of an errand that asked a question; another code means that nobody answered.
 TASK_OPEN = 10

@@ -38,6 +38,8 @@ TASK = st.builds(
         since=st.floats(0, 1e9),
         until=st.none() | st.floats(0, 1e9),
         task=st.none() | TASK,
+        more_tasks=st.lists(TASK, max_size=2).map(tuple),
+        held=st.none() | TASK,
         tasks_done=st.integers(0, 10**9),
         broken_modules=st.none() | st.dictionaries(st.text(), st.text()),
         served_types=st.none() | st.lists(st.text()).map(tuple),
