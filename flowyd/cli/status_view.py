@@ -177,6 +177,11 @@ def _busy_columns() -> tuple[Column[WorkerStatus], ...]:
 def _attention(status: DaemonStatus, counts: Counts, now: float) -> Iterator[str]:
     if counts.problem:
         yield f"the SWF service does not answer: {counts.problem}"
+    for task in status.quarantined:
+        yield (
+            f"{task.type_name} of {task.workflow_id} killed its worker {wording.plural(task.deaths, 'time')} "
+            f"and is {task.verdict.value}; flowyd quarantine"
+        )
     for pool in status.pools:
         for module, reason in pool.broken_modules.items():
             yield f"pool {pool.name}: {module} is not served: {last_line(reason)}"
