@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._round_is_due = False
         #: Whether a request was ever answered here.
         self._used = False
-        #: When something last came in or went out, the loop's seconds.
+        #: When the connection or its unfinished request began or an answer went out, the loop's seconds.
         self.changed_at = self._loop.time()
         #: Who is at the other end: pid and uid of a unix socket's peer, or the address.
         self.peer = ""
@@ -132,8 +132,6 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._handed_out = None
-        if not self._reader.has_begun:
-            self.changed_at = self._loop.time()
         self._unread = self._unread + data if self._unread else data
         if self._request is None and not self._round_is_due:
             self._go_on()
@@ -229,6 +227,7 @@ class Connection(asyncio.Protocol):
     def _read_slices(self) -> bool:
         """Reads what came as HTTP until there is a request; False if there is none."""
         unread, self._unread = self._unread, b""
+        had_begun = self._reader.has_begun
         for start in range(0, len(unread), _SLICE_BYTES):
             end = start + _SLICE_BYTES
             try:
@@ -239,6 +238,8 @@ class Connection(asyncio.Protocol):
             if self._waiting:
                 self._unread = unread[end:]
                 return True
+        if self._reader.has_begun and not had_begun:
+            self.changed_at = self._loop.time()
         if self._reader.take_continue():
             self._transport.write(http.CONTINUE)
         return False

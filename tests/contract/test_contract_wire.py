@@ -420,6 +420,29 @@ async def test_who_takes_too_long_to_ask_is_cut_off(wire: Wire) -> None:
 
 
 @on_a_server()
+async def test_dripping_does_not_put_the_end_off(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    await wire.until(lambda: wire.server._connections)
+    [connection] = wire.server._connections
+    began_at = connection.changed_at
+    for piece in (b"\r\n", b"\r\n", b"\r\n"):
+        writer.write(piece)
+        await asyncio.sleep(0.01)
+    assert connection.changed_at == began_at
+
+    whole = message("DescribeDomain", DOMAIN)
+    writer.write(whole[:1])
+    await wire.until(lambda: connection.changed_at != began_at)
+    began_at = connection.changed_at
+    for place in range(1, len(whole) - 1):
+        writer.write(whole[place : place + 1])
+        await asyncio.sleep(0)
+    assert connection.changed_at == began_at
+    writer.write(whole[-1:])
+    assert (await read_response(reader)).status == 200
+
+
+@on_a_server()
 async def test_who_does_not_read_is_overdue(wire: Wire) -> None:
     _, writer = await wire.connect()
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads
