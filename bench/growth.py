@@ -17,7 +17,7 @@ from bench.figures import Figure, percentile
 from bench.peers.flowyd import Flowyd
 from bench.runs import workspace
 from bench.scenarios import PAYLOAD_BYTES, spent
-from bench.system import Shape, System
+from bench.system import DriverError, Shape, System
 
 Seen = Callable[[Figure], None]
 
@@ -103,10 +103,18 @@ def payload(base: Path | None, seen: Seen) -> None:
         try:
             for size in (100, 1_000, 4_000, 16_000, 32_000):
                 for operation in ("chain", "fan"):
-                    s = spent(system, operation, n=100, payload=size).s
-                    seen(_figure("payload", size, f"{operation} of 100", "/s", 100 / s))
+                    seen(_of_payload(system, operation, size))
         finally:
             system.stop()
+
+
+def _of_payload(system: System, operation: str, size: int) -> Figure:
+    figure = _figure("payload", size, f"{operation} of 100", "/s", 0)
+    try:
+        s = spent(system, operation, n=100, payload=size).s
+    except DriverError as error:
+        return replace(figure, samples=(), skipped=str(error))
+    return replace(figure, samples=(100 / s,))
 
 
 def workers(base: Path | None, seen: Seen) -> None:

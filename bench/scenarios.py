@@ -6,7 +6,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import processes
@@ -81,18 +81,12 @@ def _rate(
     """n per second of one operation; skipped where it would take the peer too long."""
     empty = Figure(scenario=scenario, what=what, system=peer.name, unit="/s", less_is_better=False)
     if n > peer.largest.get(operation, n):
-        return _replaced(empty, skipped="takes minutes")
+        return replace(empty, skipped="takes minutes")
     try:
         seen = spent(system, operation, n=n, payload=PAYLOAD_BYTES)
     except DriverError as error:
-        return _replaced(empty, skipped=str(error))
-    return _replaced(empty, samples=(n / seen.s,), cpu_us=(seen.cpu_s / activities * 1e6,))
-
-
-def _replaced(figure: Figure, **members: object) -> Figure:
-    from dataclasses import replace
-
-    return replace(figure, **members)  # type: ignore[arg-type]  # members of Figure by name
+        return replace(empty, skipped=str(error))
+    return replace(empty, samples=(n / seen.s,), cpu_us=(seen.cpu_s / activities * 1e6,))
 
 
 def chain(system: System, peer: Peer, sizes: Sizes) -> list[Figure]:
@@ -139,7 +133,11 @@ def cold_start(peer: Peer, folder: Path, shape: Shape) -> tuple[System, Figure]:
         time.sleep(0.5)
     began = time.perf_counter()
     system = peer.start(folder, shape, driver=driver)
-    system.driver.ask("one", repeats=1, payload=PAYLOAD_BYTES)
+    try:
+        system.driver.ask("one", repeats=1, payload=PAYLOAD_BYTES)
+    except BaseException:
+        system.stop()
+        raise
     took = time.perf_counter() - began
     cpu = processes.cpu_s(system.processes(with_driver=False)) * 1e6
     return system, Figure(
@@ -190,11 +188,13 @@ def recovery(peer: Peer, folder: Path, shape: Shape, sizes: Sizes) -> list[Figur
     log = folder / "activities.log"
     log.touch()
     system = peer.start(folder, shape)
-    system.driver.ask("one", repeats=1, payload=PAYLOAD_BYTES)
-    begun = system.driver.ask("begin", n=n, log=str(log))
-    Path(f"{log}.open").touch()
-    _wait_for_lines(log, n // _PROGRESS)
-    system.kill()
+    try:
+        system.driver.ask("one", repeats=1, payload=PAYLOAD_BYTES)
+        begun = system.driver.ask("begin", n=n, log=str(log))
+        Path(f"{log}.open").touch()
+        _wait_for_lines(log, n // _PROGRESS)
+    finally:
+        system.kill()
     before = Counter(log.read_text().splitlines())
     began = time.perf_counter()
     system = peer.start(folder, shape)

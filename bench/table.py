@@ -49,7 +49,8 @@ def rows(figures: Sequence[Figure], systems: Sequence[str]) -> list[list[str]]:
 
 def _ratio(figures: Sequence[Figure]) -> str:
     measured = [figure for figure in figures if figure.samples]
-    if len(measured) < 2 or measured[0] is not figures[0]:
+    # Counts (how many in flight, how many run twice) are read, not divided.
+    if len(measured) < 2 or measured[0] is not figures[0] or not measured[0].unit:
         return ""
     ours, *others = measured
     least = min(advantage(ours, other) for other in others)

@@ -22,6 +22,7 @@ LOOK_S = 0.0002
 LOOK_SHARE = 0.02
 COUNT_S = 0.005
 UP_S = 60.0
+FINISH_S = 300.0
 
 
 class Caller:
@@ -73,17 +74,18 @@ class Caller:
         """Waits until it is closed.
 
         Raises:
-            RuntimeError: it did not complete.
+            RuntimeError: it did not complete, or not in time.
         """
         request = {"domain": DOMAIN, "execution": execution}
         began = time.monotonic()
-        while True:
+        while time.monotonic() - began < FINISH_S:
             info = self.client.call("DescribeWorkflowExecution", request)["executionInfo"]
             if info["executionStatus"] == "CLOSED":
                 if info["closeStatus"] != "COMPLETED":
                     raise RuntimeError(f"{execution} ended as {info['closeStatus']}")
                 return
             time.sleep(min(COUNT_S, max(LOOK_S, LOOK_SHARE * (time.monotonic() - began))))
+        raise RuntimeError(f"{execution} is open after {FINISH_S:.0f} s")
 
     def count(self, since):
         """How many executions started since then are complete."""
