@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--curves", help=f"growth curves, of {', '.join(growth.CURVES)}")
     parser.add_argument("--runs", type=int, help="runs of each peer (default 3; with --full 5)")
     parser.add_argument("--decision-workers", type=int, default=1)
-    parser.add_argument("--activity-workers", type=int, default=2)
+    parser.add_argument("--activity-workers", type=int, default=4)
     parser.add_argument("--folder", help="where the temporary folders are made: the disk that is measured")
     parser.add_argument("--out", type=Path, help="folder for bench.md, bench.jsonl and the plots")
     return parser.parse_args()

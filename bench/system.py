@@ -38,7 +38,7 @@ class Shape:
     """How many processes a system is given."""
 
     decision_workers: int = 1
-    activity_workers: int = 2
+    activity_workers: int = 4
 
     @property
     def workers(self) -> int:
