@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flowyd.errors import ProgramError
-from flowyd.worker.loading import load_modules, module_paths, refuse_writable
+from flowyd.worker.loading import Loaded, load_modules
+from flowyd.worker.units import refuse_writable
 
 
 def test_a_broken_module_is_reported_with_its_traceback_and_the_others_stand(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_what_is_no_module_is_left_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     (tmp_path / "no_package").mkdir()
 
-    assert module_paths(tmp_path) == []
+    assert load_modules([tmp_path]) == Loaded(modules={}, broken={})
 
 
 @pytest.mark.parametrize("what", ["file", "directory", "file in a package"])
