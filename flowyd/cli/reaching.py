@@ -81,7 +81,7 @@ def service(namespace: argparse.Namespace) -> Iterator[Service]:
     try:
         yield Service(client=client, domain=domain, name=name, remote=remote)
     except UnreachableError as error:
-        hint = "" if remote or endpoint is not None else f"\n{starting_hint(config.file)}"
+        hint = "" if remote or endpoint is not None else f"\n{_hint(error, config)}"
         raise UnreachableError(f"{error}{hint}") from error
     except UnknownResourceFault as fault:
         if fault.message != f"Unknown domain: {domain}":
@@ -111,7 +111,25 @@ def ask_daemon(
     try:
         return ask(config.flowyd.control_socket, command, arguments or {}, timeout_s=timeout_s)
     except UnreachableError as error:
-        raise UnreachableError(f"{error}\n{starting_hint(config.file)}") from error
+        raise UnreachableError(f"{error}\n{_hint(error, config)}") from error
+
+
+def _hint(error: BaseException, config: Config) -> str:
+    """What to do when nobody answers."""
+    if _is_caused_by_permission(error):
+        return (
+            "root, the daemon's user and the members of its group may; see:  "
+            f"ls -l {config.flowyd.runtime_dir}    and:  id"
+        )
+    return starting_hint(config.file)
+
+
+def _is_caused_by_permission(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, PermissionError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def starting_hint(file: Path) -> str:

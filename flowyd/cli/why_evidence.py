@@ -47,7 +47,7 @@ def _no_pool(_wait: Wait, span: Span | None, facts: Facts) -> _Found:
     others = sorted({f"{pool.task_list} ({pool.name})" for pool in facts.status.pools if pool.kind == kind})
     evidence = [
         *_waiting_tasks(span, facts),
-        f"lists with a {kind} pool: {', '.join(others) or 'none'}",
+        f"lists of the {kind} pools here: {', '.join(others) or 'none'}",
         f'add to {facts.status.config_file}:  [[pool]]  name = "…"  kind = "{kind}"  '
         f'task_list = "{span.task_list if span is not None else ""}"',
     ]

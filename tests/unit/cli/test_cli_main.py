@@ -11,6 +11,7 @@ import pytest
 
 from flowyd.cli import exits
 from flowyd.cli.main import COMMANDS, GROUPS, main, overview, parsed
+from flowyd.cli.options import USUAL_PAUSE
 from flowyd.cli.start import input_of, request_of
 
 #: The console is loaded for itself; its own tests look at it.
@@ -48,11 +49,12 @@ def test_without_a_command_the_overview_goes_to_stderr(capsys: pytest.CaptureFix
     [
         (["lisst"], "no command 'lisst'; did you mean list?"),
         (["list", "--status", "open"], "invalid choice: 'open'"),
-        (["list", "--limit", "0"], "'0' is no number from 1 up"),
+        (["list", "--limit", "-1"], "'-1' is no number from 0 up"),
         (["start", "a"], "VERSION"),
         (["start", "a", "1", "--child-policy", "kill"], "invalid choice: 'KILL'"),
         (["start", "a", "1", "--workflow-duration", "soon"], "'soon' is no"),
         (["log"], "--pid"),
+        (["show", "--watch", "0", "id"], "'0' is no time from 0.1 s up"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -64,6 +66,34 @@ def test_a_wrong_command_line_is_explained(
 
     assert ended.value.code == exits.USAGE
     assert message in capsys.readouterr().err
+
+
+def test_a_mistake_is_said_first_and_options_do_not_bury_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["start", "a"])
+
+    assert capsys.readouterr().err.splitlines() == [
+        "flowyd start: the following arguments are required: VERSION",
+        "usage: flowyd start [options] NAME VERSION [ARG ...]",
+        "all options: flowyd start --help",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "pause"),
+    [
+        (["show", "w"], None),
+        (["show", "w", "--watch"], USUAL_PAUSE),
+        (["show", "--watch", "w"], USUAL_PAUSE),
+        (["show", "--watch", "0.5", "w"], 0.5),
+        (["show", "w", "--watch=1m"], 60.0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_workflow_id_after_watch_is_none_of_its_seconds(words: list[str], pause: float | None) -> None:
+    namespace = parsed(words)
+
+    assert (namespace.workflow_id, namespace.watch) == ("w", pause)
 
 
 def test_options_of_every_command_may_stand_before_and_after_it() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowyd.cli.char_width import cut, width
 from flowyd.cli.output import Page, safe
 from flowyd.cli.tables import shortened, table
 from flowyd.console.view_model.cells import Column, Part, Tone, cell, plain
@@ -61,13 +62,43 @@ def test_colours_do_not_disturb_the_alignment() -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.text(max_size=3), st.text()), max_size=5), st.integers(25, 120))
-def test_no_line_is_wider_than_the_page(rows: list[Row], width: int) -> None:
-    assert all(len(line) <= width for line in table(COLUMNS, rows, page(width)))
+def test_no_line_is_wider_than_the_page(rows: list[Row], size: int) -> None:
+    assert all(width(line) <= size for line in table(COLUMNS, rows, page(size)))
 
 
-@pytest.mark.parametrize(("width", "text"), [(5, "ab cd"), (4, "ab …"), (2, "a…"), (1, "…")])
-def test_a_cell_is_cut_at_its_width(width: int, text: str) -> None:
-    assert plain(shortened((Part("ab "), Part("cd", Tone.BAD)), width)) == text
+def test_wide_characters_take_two_columns() -> None:
+    lines = table(COLUMNS, [("画像", "1", "x"), ("abcd", "2", "y")], page(40))
+
+    assert lines[1:] == ["画像  1  x", "abcd  2  y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("abc", 3),
+        ("✔ ▶ ░█", 6),
+        ("画像", 4),
+        ("🎨", 2),
+        ("e\u0301", 1),
+        ("Größe", 5),
+        ("👩\u200d👩\u200d👧", 2),
+    ],
+)
+def test_the_width_of_a_text_is_what_it_takes_on_the_screen(text: str, columns: int) -> None:
+    assert width(text) == columns
+
+
+@given(st.text(st.characters(blacklist_categories=("Cc", "Cs"))), st.integers(0, 40))
+def test_a_cut_text_fits_and_is_a_beginning(text: str, size: int) -> None:
+    short = cut(text, size)
+
+    assert width(short) <= size
+    assert text.startswith(short)
+
+
+@pytest.mark.parametrize(("size", "text"), [(5, "ab cd"), (4, "ab …"), (2, "a…"), (1, "…")])
+def test_a_cell_is_cut_at_its_width(size: int, text: str) -> None:
+    assert plain(shortened((Part("ab "), Part("cd", Tone.BAD)), size)) == text
 
 
 def test_text_of_others_cannot_steer_the_terminal() -> None:
