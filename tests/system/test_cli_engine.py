@@ -107,7 +107,7 @@ def test_a_list_can_be_cut(engine: EngineProcess) -> None:
     lines = run(engine, "list", "--tag", "cut", "--limit", "2").out.splitlines()
 
     assert [line.split()[4] for line in lines[1:3]] == ["cut-2", "cut-1"]
-    assert lines[3] == "… and more; the newest 2 are shown (--limit)"
+    assert lines[3] == "… and more; the newest 2 are shown (--limit 0: all)"
 
 
 @pytest.mark.parametrize(
