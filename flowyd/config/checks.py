@@ -85,6 +85,23 @@ def backoffs(pools: Mapping[int, Fields]) -> Iterator[Found]:
             )
 
 
+def worker_places(pools: Mapping[int, Fields], is_directory: Callable[[Path], bool]) -> Iterator[Found]:
+    """A working directory that is not there, and several tasks at once where there is only one at a time."""
+    for index, fields in pools.items():
+        title, place = pool_title(fields.get("name"), index), fields.get("working_directory")
+        if place is not None and not is_directory(place):
+            yield (
+                (POOLS, index, "working_directory"),
+                f"{title} working_directory: {place} is no directory; create it or name another",
+            )
+        if fields.get("concurrency", 1) > 1 and fields.get("kind") is PoolKind.DECISION:
+            yield (
+                (POOLS, index, "concurrency"),
+                f"{title} concurrency: is for async activities; a decision worker decides one task "
+                "at a time, give it more processes",
+            )
+
+
 def directories(
     tables: Mapping[str, Fields],
     pools: Mapping[int, Fields],

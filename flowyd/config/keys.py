@@ -43,6 +43,8 @@ DAEMON = _keys(
     state_dir=kinds.path(),
     runtime_dir=kinds.path(longest_bytes=kinds.RUNTIME_DIR_BYTES),
     log_level=kinds.word("debug", "info", "warning", "error"),
+    operators_group=kinds.optional(kinds.ACCOUNT, word=""),
+    viewers_group=kinds.optional(kinds.ACCOUNT, word=""),
 )
 SWF = _keys(
     backend=kinds.one_of(Backend),
@@ -92,6 +94,11 @@ POOL = _keys(
     quarantine_deaths=kinds.optional(kinds.number(least=1, most=1000), word="never"),
     environment=kinds.ENVIRONMENT,
     nice=kinds.number(least=-20, most=19),
+    user=kinds.optional(kinds.ACCOUNT, word=""),
+    group=kinds.optional(kinds.ACCOUNT, word=""),
+    working_directory=kinds.optional(kinds.path(), word=""),
+    rlimits=kinds.RLIMITS,
+    concurrency=kinds.number(least=1, most=1000),
 )
 
 #: The tables that may be given once, by their name in the file.

@@ -70,6 +70,10 @@ URL = text('an address that begins with "http://" or "https://"', r"https?://[^\
 PLAIN_TEXT = text("text in quotes", r"[^\x00-\x1f\x7f]+")
 
 
+#: Names of users and groups, as useradd(8) allows them.
+ACCOUNT = text("the name of a user or group", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+
+
 def word(*choices: str) -> Kind:
     """One of a few words."""
 
@@ -258,6 +262,60 @@ ENVIRONMENT = Kind(
     write=lambda value: (
         "{"
         + ", ".join(f" {name} = {toml_text(content)}" for name, content in value.items())
+        + (" }" if value else "}")
+    ),
+)
+
+
+#: Those of getrlimit(2) that a worker may be given, and whether each counts bytes.
+RLIMIT_NAMES = {
+    "as": True,
+    "core": True,
+    "cpu": False,
+    "data": True,
+    "fsize": True,
+    "memlock": True,
+    "nofile": False,
+    "nproc": False,
+    "stack": True,
+}
+
+
+def _read_rlimits(value: Any, _folder: Path) -> dict[str, int | None]:
+    if not isinstance(value, dict):
+        raise NotAllowedError
+    found: dict[str, int | None] = {}
+    for name, limit in value.items():
+        if name not in RLIMIT_NAMES:
+            raise NotAllowedError(f"has {name!r}, which is no limit; there are {', '.join(RLIMIT_NAMES)}")
+        found[name] = None if limit == "unlimited" else _rlimit(name, limit)
+    return found
+
+
+def _rlimit(name: str, limit: Any) -> int:
+    try:
+        count = bytes_of(limit) if isinstance(limit, str) and RLIMIT_NAMES[name] else limit
+    except ValueError:
+        count = None
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 1 << 62:
+        what = 'a size such as "2G"' if RLIMIT_NAMES[name] else "a whole number"
+        raise NotAllowedError(f'must have {what} or "unlimited" for {name}')
+    return count
+
+
+def _write_rlimit(name: str, limit: int | None) -> str:
+    if limit is None:
+        return toml_text("unlimited")
+    written = size_text(limit) if RLIMIT_NAMES[name] else str(limit)
+    return written if written.isdigit() else toml_text(written)
+
+
+RLIMITS = Kind(
+    allowed='a table of limits such as { nofile = 1024, as = "2G", core = 0 }',
+    read=_read_rlimits,
+    write=lambda value: (
+        "{"
+        + ", ".join(f" {name} = {_write_rlimit(name, limit)}" for name, limit in value.items())
         + (" }" if value else "}")
     ),
 )

@@ -149,6 +149,7 @@ class _Reader:
             *checks.encryption(self._tables, wrong),
             *checks.pool_names(self._pools, self._lines),
             *checks.backoffs(self._pools),
+            *checks.worker_places(self._pools, is_directory),
             *checks.directories(self._tables, self._pools, wrong, is_directory),
         ]
         for place, message in found:

@@ -50,6 +50,10 @@ class Daemon:
     runtime_dir: Path = Path("/run/flowyd")
     #: debug, info, warning or error.
     log_level: str = "info"
+    #: Unix groups whose members may change things at the control socket, and may only look.
+    #: None: the daemon's own group; whoever reaches the socket.
+    operators_group: str | None = None
+    viewers_group: str | None = None
 
     @property
     def engine_socket(self) -> Path:
@@ -150,6 +154,15 @@ class Pool:
     environment: dict[str, str] = field(default_factory=dict)
     #: Scheduling niceness, -20 to 19.
     nice: int = 0
+    #: Whose processes the workers are, where the daemon is root's. None: the daemon's; the user's own group.
+    user: str | None = None
+    group: str | None = None
+    #: Where the workers stand. None: where the daemon does.
+    working_directory: Path | None = None
+    #: Limits of getrlimit(2) by name in small letters, such as "nofile"; None: unlimited.
+    rlimits: dict[str, int | None] = field(default_factory=dict)
+    #: Async activities that a worker runs at once.
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from flowyd.control.protocol import ControlAnswer, ControlRequest
 from flowyd.control.quarantine import encode_tasks
 from flowyd.control.status import encode_status
 from flowyd.errors import FlowydError
+from flowyd.supervisor.access import Access, Role
 from flowyd.supervisor.child import Child
-from flowyd.supervisor.control_server import Peer, Role
+from flowyd.supervisor.control_server import Peer
 from flowyd.supervisor.crew import Crew
 from flowyd.supervisor.picture import daemon_status
 from flowyd.supervisor.pools import ENGINE, PoolState
@@ -32,6 +33,7 @@ class Daemon(Protocol):
     """What the commands reach of the supervisor."""
 
     crew: Crew
+    access: Access
     started_at: float
     settled: bool
 
@@ -74,10 +76,13 @@ class Commands:
         if command is None:
             known = ", ".join(sorted([*self._asking, *self._changing, "whoami"]))
             return ControlAnswer(error=f"unknown command {request.command!r}; there are {known}")
+        access = self._daemon.access
+        if peer.role is Role.STRANGER:
+            return ControlAnswer(error=f"uid {peer.uid} may not look; {access.viewers_in_words()}")
         if request.command in self._changing:
             if peer.role is not Role.OPERATOR:
                 return ControlAnswer(
-                    error=f"uid {peer.uid} may not {request.command}; root and the daemon's group may"
+                    error=f"uid {peer.uid} may not {request.command}; {access.operators_in_words()}"
                 )
             logger.info(
                 "uid %d (pid %d) asks: %s %s",
@@ -85,7 +90,12 @@ class Commands:
                 peer.pid,
                 request.command,
                 request.arguments or "",
-                extra={"action": "control", "uid": peer.uid, "command": request.command},
+                extra={
+                    "action": "control",
+                    "uid": peer.uid,
+                    "command": request.command,
+                    "target": _target(request.arguments),
+                },
             )
         try:
             return ControlAnswer(answer=command(request.arguments))
@@ -185,6 +195,11 @@ class Commands:
         if child is None:
             raise FlowydError(f"no child of the daemon has pid {arguments['pid']}; flowyd workers lists them")
         return child
+
+
+def _target(arguments: Arguments) -> str:
+    """What a change is about: a pool, a worker, a task; empty: the daemon."""
+    return next((str(arguments[name]) for name in ("pool", "pid", "key") if name in arguments), "")
 
 
 def _text(arguments: Arguments, name: str) -> str:

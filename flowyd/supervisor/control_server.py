@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from enum import Enum
 
 from flowyd.control.protocol import (
     LINE_BYTES,
@@ -25,6 +23,7 @@ from flowyd.control.protocol import (
     encode_answer,
 )
 from flowyd.errors import ProtocolError
+from flowyd.supervisor.access import Role
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +33,6 @@ SILENCE_S = 10.0
 CLIENTS = 64
 
 _SO_PEERGROUPS = 59
-
-
-class Role(str, Enum):
-    """What a peer may do."""
-
-    VIEWER = "viewer"  #: ask
-    OPERATOR = "operator"  #: ask and change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +46,8 @@ class Peer:
 
 
 Answerer = Callable[[ControlRequest, Peer], ControlAnswer]
+#: The role of a user with all its groups.
+Roles = Callable[[int, Collection[int]], Role]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,10 +62,18 @@ class _Client:
 class ControlServer:
     """Serves one listening socket inside the supervisor's select loop."""
 
-    def __init__(self, listener: socket.socket, selector: selectors.BaseSelector, answer: Answerer) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        selector: selectors.BaseSelector,
+        *,
+        answer: Answerer,
+        role_of: Roles,
+    ) -> None:
         self._listener = listener
         self._selector = selector
         self._answer = answer
+        self._role_of = role_of
         self._clients: set[_Client] = set()
 
     def open(self) -> None:
@@ -106,7 +108,9 @@ class ControlServer:
             return
         connection.setblocking(False)
         client = _Client(
-            connection=connection, peer=_peer_of(connection), drop_at=time.monotonic() + SILENCE_S
+            connection=connection,
+            peer=_peer_of(connection, self._role_of),
+            drop_at=time.monotonic() + SILENCE_S,
         )
         self._clients.add(client)
         self._selector.register(connection, selectors.EVENT_READ, lambda events: self._serve(client, events))
@@ -158,15 +162,11 @@ class ControlServer:
         client.connection.close()
 
 
-def _peer_of(connection: socket.socket) -> Peer:
-    """The peer's credentials (unix(7), SO_PEERCRED) and its role.
-
-    An operator is root, the daemon's own user, or a member of the daemon's group; the rest are viewers.
-    """
+def _peer_of(connection: socket.socket, role_of: Roles) -> Peer:
+    """The peer's credentials (unix(7), SO_PEERCRED) and its role."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, gid = struct.unpack("3i", raw)
-    operator = uid in (0, os.geteuid()) or os.getegid() in {gid, *_groups_of(connection)}
-    return Peer(pid=pid, uid=uid, gid=gid, role=Role.OPERATOR if operator else Role.VIEWER)
+    return Peer(pid=pid, uid=uid, gid=gid, role=role_of(uid, {gid, *_groups_of(connection)}))
 
 
 def _groups_of(connection: socket.socket) -> list[int]:

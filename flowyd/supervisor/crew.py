@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from flowyd.config.records import Config, PoolKind
 from flowyd.control.reports import Report, WorkerState
+from flowyd.errors import ConfigError
 from flowyd.supervisor import starting
 from flowyd.supervisor.child import Child
 from flowyd.supervisor.deaths import MemoryWatch, describe_death, memory_events_file
@@ -46,6 +47,7 @@ from flowyd.supervisor.plan import (
 from flowyd.supervisor.pools import ENGINE, ERRAND_RANK, PoolState
 from flowyd.supervisor.processes import rss_bytes
 from flowyd.supervisor.quarantine import Suspect, open_quarantine
+from flowyd.supervisor.standing import Standing, standing_of
 from flowyd.worker.quarantined import failure_reason
 from flowyd.worker.spec import WORKER_DIED
 
@@ -189,8 +191,8 @@ class Crew:
             main = starting.worker_main(
                 starting.worker_spec(self.config, pool.config, number, pool.take_orphans())
             )
-        nice = pool.config.nice if pool.config else 0
         try:
+            standing = standing_of(pool.config) if pool.config else Standing()
             child = self._nursery.bring_up(
                 main,
                 pool=pool.name,
@@ -198,9 +200,9 @@ class Crew:
                 slot=number,
                 generation=pool.generation,
                 keep=keep,
-                nice=nice,
+                standing=standing,
             )
-        except OSError as error:
+        except (OSError, ConfigError) as error:
             logger.error("no process for pool %s: %s", pool.name, error, extra={"action": "start"})
             self._slots[(pool.name, number)] = self._after_death(pool, number, 0.0, now)
             return

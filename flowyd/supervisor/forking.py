@@ -20,6 +20,8 @@ import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from flowyd.supervisor.standing import Standing
+
 #: The child's own code raised: a bug or a broken installation (EX_SOFTWARE).
 CRASHED = 70
 
@@ -40,12 +42,12 @@ class Forked:
     reports_fd: int
 
 
-def fork_child(main: Callable[[int], int], *, keep: Collection[int], nice: int = 0) -> Forked:
+def fork_child(main: Callable[[int], int], *, keep: Collection[int], standing: Standing) -> Forked:
     """Forks a child that runs `main(descriptor for reports)` and exits with its answer.
 
     Args:
         keep: descriptors of ours that the child may have, such as listening sockets.
-        nice: what is added to the child's niceness.
+        standing: what the child is to be.
 
     Raises:
         OSError: there are no more processes or descriptors; nothing was left open.
@@ -58,7 +60,7 @@ def fork_child(main: Callable[[int], int], *, keep: Collection[int], nice: int =
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _be_child(main, parent=parent, writers=[w for _, w in pipes], keep=keep, nice=nice)
+            _be_child(main, parent=parent, writers=[w for _, w in pipes], keep=keep, standing=standing)
     except OSError:
         for fd in (fd for pipe in pipes for fd in pipe):
             os.close(fd)
@@ -73,18 +75,17 @@ def fork_child(main: Callable[[int], int], *, keep: Collection[int], nice: int =
 
 
 def _be_child(
-    main: Callable[[int], int], *, parent: int, writers: list[int], keep: Collection[int], nice: int
+    main: Callable[[int], int], *, parent: int, writers: list[int], keep: Collection[int], standing: Standing
 ) -> None:
     """Everything between the fork and `_exit`; never returns."""
     code = CRASHED
     try:
         gc.freeze()
         os.setsid()
-        _die_with(parent)
         _wire(writers, keep)
-        if nice:
-            with contextlib.suppress(PermissionError):
-                os.nice(nice)
+        standing.take_on()
+        # After it: a change of user takes the arrangement away (prctl(2)).
+        _die_with(parent)
         _install_signals()
         code = main(writers[2])
     except SystemExit as leaving:

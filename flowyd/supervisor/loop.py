@@ -19,6 +19,7 @@ from types import FrameType
 from flowyd.config.load import load
 from flowyd.config.records import Config, PoolKind
 from flowyd.errors import ConfigError, FlowydError
+from flowyd.supervisor.access import Access, open_doors
 from flowyd.supervisor.commands import Commands
 from flowyd.supervisor.control_server import ControlServer
 from flowyd.supervisor.crew import Crew
@@ -47,9 +48,11 @@ class Supervisor:
         engine_sockets: list[socket.socket],
         control_socket: socket.socket,
         notifier: Notifier,
+        access: Access,
     ) -> None:
         self.started_at = time.time()
         self.settled = False
+        self.access = access
         self._config = config
         self._notifier = notifier
         self._selector = selectors.DefaultSelector()
@@ -59,7 +62,12 @@ class Supervisor:
             engine_sockets=engine_sockets,
             selector=self._selector,
         )
-        self._control = ControlServer(control_socket, self._selector, Commands(self).answer)
+        self._control = ControlServer(
+            control_socket,
+            self._selector,
+            answer=Commands(self).answer,
+            role_of=lambda uid, groups: self.access.role_of(uid, groups),
+        )
         self._health = Health(
             engine_socket=config.flowyd.engine_socket if engine_sockets else None,
             notifier=notifier,
@@ -137,6 +145,7 @@ class Supervisor:
             for refusal in refusals:
                 logger.error("reload refused: %s", refusal, extra={"action": "reload"})
             raise FlowydError("\n".join(refusals))
+        self.access = open_doors(new)
         return self._apply(new)
 
     def _apply(self, new: Config) -> str:

@@ -14,14 +14,12 @@ import setproctitle
 
 from flowyd.config.records import Backend, Config
 from flowyd.errors import FlowydError
+from flowyd.supervisor.access import SOCKET_MODE, Access, open_doors
 from flowyd.supervisor.loop import Supervisor
 from flowyd.supervisor.notify import Notifier, take_listening_sockets, take_notifier
 from flowyd.supervisor.sockets import listen_tcp, listen_unix, lock_runtime_dir
 
 logger = logging.getLogger(__name__)
-
-#: Both sockets are for the daemon's user and group: whoever may open one may use the engine.
-SOCKET_MODE = 0o660
 
 
 def run_daemon(config: Config) -> int:
@@ -39,13 +37,24 @@ def run_daemon(config: Config) -> int:
         engine_sockets = _engine_sockets(config, given, closing)
         control = _unix(config.flowyd.control_socket, given, closing)
         _import_for_children()
-        return _supervise(config, engine_sockets, control, notifier)
+        access = open_doors(config)
+        return _supervise(config, engine_sockets, control, notifier, access)
 
 
 def _supervise(
-    config: Config, engine_sockets: list[socket.socket], control: socket.socket, notifier: Notifier
+    config: Config,
+    engine_sockets: list[socket.socket],
+    control: socket.socket,
+    notifier: Notifier,
+    access: Access,
 ) -> int:
-    supervisor = Supervisor(config, engine_sockets=engine_sockets, control_socket=control, notifier=notifier)
+    supervisor = Supervisor(
+        config,
+        engine_sockets=engine_sockets,
+        control_socket=control,
+        notifier=notifier,
+        access=access,
+    )
     logger.info(
         "flowyd with %s: domain %s, backend %s",
         config.file,

@@ -13,9 +13,11 @@ from flowyd.control.reports import Report
 from flowyd.supervisor.child import Child, cut, read_chunk
 from flowyd.supervisor.forking import fork_child
 from flowyd.supervisor.output import LineCutter, log_lines
+from flowyd.supervisor.standing import Standing
 
 #: Read at most of each pipe of a dead child: something of its tree may have escaped and go on writing.
 _LAST_CHUNKS = 64
+_AS_WE_ARE = Standing()
 
 
 class Nursery:
@@ -35,14 +37,14 @@ class Nursery:
         generation: int = 0,
         errand: bool = False,
         keep: Sequence[int] = (),
-        nice: int = 0,
+        standing: Standing = _AS_WE_ARE,
     ) -> Child:
         """A new child that runs `main`; arguments as `fork_child`'s and `Child`'s.
 
         Raises:
             OSError: there are no more processes or descriptors.
         """
-        forked = fork_child(main, keep=keep, nice=nice)
+        forked = fork_child(main, keep=keep, standing=standing)
         child = Child(
             pid=forked.pid,
             pool=pool,

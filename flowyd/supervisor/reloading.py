@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowyd.config.records import Config, Pool, PoolKind
+from flowyd.config.records import Config, Daemon, Pool, PoolKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def difference(old: Config, new: Config, *, changed_code: frozenset[PoolKind]) -
     """
     before = {pool.name: pool for pool in old.pools}
     after = {pool.name: pool for pool in new.pools}
-    everyone = old.swf != new.swf or replace(old.flowyd, log_level="") != replace(new.flowyd, log_level="")
+    everyone = old.swf != new.swf or _for_workers(old.flowyd) != _for_workers(new.flowyd)
     both = [name for name in after if name in before]
     renewed = {
         name
@@ -79,6 +79,11 @@ def difference(old: Config, new: Config, *, changed_code: frozenset[PoolKind]) -
         renewed=tuple(name for name in both if name in renewed),
         adjusted=tuple(name for name in both if name not in renewed and before[name] != after[name]),
     )
+
+
+def _for_workers(daemon: Daemon) -> Daemon:
+    """The daemon's values with only those that a worker needs."""
+    return replace(daemon, log_level="", operators_group=None, viewers_group=None)
 
 
 def _worker_view(pool: Pool) -> Pool:

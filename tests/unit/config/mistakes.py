@@ -188,6 +188,22 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "a limit that does not exist",
+        POOL + "rlimits = { files = 100 }\n",
+        (
+            'FILE:5: [[pool]] "images" rlimits = { files = 100 }: has \'files\', which is no limit; '
+            "there are as, core, cpu, data, fsize, memlock, nofile, nproc, stack",
+        ),
+    ),
+    Mistake(
+        "several decisions at once",
+        POOL.replace("activity", "decision") + "concurrency = 4\n",
+        (
+            'FILE:5: [[pool]] "images" concurrency: is for async activities; a decision worker decides '
+            "one task at a time, give it more processes",
+        ),
+    ),
+    Mistake(
         "several at once",
         '[flowyd]\ndomian = "a"\n[swf]\nbackend = "amazon"\n' + POOL + "nice = 20\n",
         (
