@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 from flowyd.sdk.registry import ActivityRegistration, WorkflowRegistration
 from flowyd.swf.client import SwfClient
 from flowyd.swf.durations import to_wire
-from flowyd.swf.faults import DomainAlreadyExistsFault, TypeAlreadyExistsFault
+from flowyd.swf.faults import DomainAlreadyExistsFault, TypeAlreadyExistsFault, UnknownResourceFault
 from flowyd.worker.calling import call_through
 
 logger = logging.getLogger(__name__)
 
 #: A service that is away at a worker's start is waited for this long.
 WITHIN_S = 60.0
+#: Modules are tried against a service that is away for this long.
+_LOOK_WITHIN_S = 10.0
 
 _AnyRegistration = TypeVar("_AnyRegistration", ActivityRegistration, WorkflowRegistration)
 
@@ -49,13 +51,7 @@ def register_activity(
     Raises:
         FlowydError: the service refused or is not there.
     """
-    defaults = {
-        "defaultTaskList": {"name": registration.task_list},
-        "defaultTaskHeartbeatTimeout": to_wire(registration.heartbeat),
-        "defaultTaskScheduleToCloseTimeout": to_wire(registration.schedule_to_close),
-        "defaultTaskScheduleToStartTimeout": to_wire(registration.schedule_to_start),
-        "defaultTaskStartToCloseTimeout": to_wire(registration.start_to_close),
-    }
+    defaults = _activity_defaults(registration)
     return _register(client, domain, registration, "ActivityType", "activityType", defaults, wait)
 
 
@@ -67,13 +63,65 @@ def register_workflow(
     Raises:
         FlowydError: the service refused or is not there.
     """
-    defaults = {
+    defaults = _workflow_defaults(registration)
+    return _register(client, domain, registration, "WorkflowType", "workflowType", defaults, wait)
+
+
+def activity_drift(client: SwfClient, domain: str, registration: ActivityRegistration) -> str | None:
+    """What the registered activity type has against this module's; None too if there is none registered.
+
+    Raises:
+        FlowydError: the service is not there.
+    """
+    defaults = _activity_defaults(registration)
+    return _drift_there(client, domain, registration, "ActivityType", "activityType", defaults)
+
+
+def workflow_drift(client: SwfClient, domain: str, registration: WorkflowRegistration) -> str | None:
+    """What the registered workflow type has against this module's; None too if there is none registered.
+
+    Raises:
+        FlowydError: the service is not there.
+    """
+    defaults = _workflow_defaults(registration)
+    return _drift_there(client, domain, registration, "WorkflowType", "workflowType", defaults)
+
+
+def _activity_defaults(registration: ActivityRegistration) -> dict[str, Any]:
+    return {
+        "defaultTaskList": {"name": registration.task_list},
+        "defaultTaskHeartbeatTimeout": to_wire(registration.heartbeat),
+        "defaultTaskScheduleToCloseTimeout": to_wire(registration.schedule_to_close),
+        "defaultTaskScheduleToStartTimeout": to_wire(registration.schedule_to_start),
+        "defaultTaskStartToCloseTimeout": to_wire(registration.start_to_close),
+    }
+
+
+def _workflow_defaults(registration: WorkflowRegistration) -> dict[str, Any]:
+    return {
         "defaultTaskList": {"name": registration.task_list},
         "defaultExecutionStartToCloseTimeout": to_wire(registration.workflow_duration),
         "defaultTaskStartToCloseTimeout": to_wire(registration.decision_duration),
         "defaultChildPolicy": "TERMINATE",
     }
-    return _register(client, domain, registration, "WorkflowType", "workflowType", defaults, wait)
+
+
+def _drift_there(
+    client: SwfClient,
+    domain: str,
+    registration: ActivityRegistration | WorkflowRegistration,
+    kind: str,
+    member: str,
+    defaults: Mapping[str, Any],
+) -> str | None:
+    name = {"name": registration.name, "version": registration.version}
+    try:
+        described = call_through(
+            client, f"Describe{kind}", {"domain": domain, member: name}, within_s=_LOOK_WITHIN_S
+        )
+    except UnknownResourceFault:
+        return None
+    return drift(registration.name, registration.version, described, defaults)
 
 
 def _register(

@@ -44,8 +44,8 @@ def candidate(before: Standing, found: Scanned) -> Standing:
             units[path] = unit
     around = surroundings(found.units)
     for path, refusal in before.refusals.items():
-        unit = found.units.get(path) or before.units.get(path)
-        if unit is not None and refusal.surroundings and around.get(unit.root) == refusal.surroundings:
+        tried = found.units.get(path) or before.units.get(path)
+        if tried is not None and refusal.surroundings and around.get(tried.root) == refusal.surroundings:
             refusals[path] = refusal
             _take_back(units, [path], before.units)
     return Standing(units=units, refusals=refusals)

@@ -1,0 +1,147 @@
+"""What the supervisor's probe does: reads the directories, tries what it finds, says what to serve.
+
+It runs in a child of its own and never imports the operators' code itself: each try is a process below it.
+Its answer goes to a file that the supervisor reads when it has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flowyd.config.records import PoolKind
+from flowyd.errors import ProtocolError, StoreError
+from flowyd.log import LogStyle, set_up_logging
+from flowyd.worker.rollout import Refusal, Standing, candidate, changed, take_back, touched
+from flowyd.worker.spec import ServiceSpec
+from flowyd.worker.trial import Trial, TrialFound, hold_trial
+from flowyd.worker.units import ContentStore, Modules, decode_unit, encode_unit, scan
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """What to look at and what was served before."""
+
+    kind: PoolKind
+    service: ServiceSpec
+    roots: tuple[Path, ...]
+    before: Standing
+    store: Path
+    #: Where the answer goes.
+    answer: Path
+    #: Whether open executions are replayed.
+    replay: bool = True
+    environment: dict[str, str] = field(default_factory=dict)
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeAnswer:
+    """What the probe found."""
+
+    standing: Standing
+    #: Set if the service could not be asked.
+    away: str = ""
+    #: Executions that were replayed.
+    replayed: int = 0
+
+
+def run_probe(spec: ProbeSpec) -> int:
+    """Finds out what to serve and writes the answer; 0."""
+    set_up_logging(spec.log_level, style=LogStyle.PREFIXED)
+    os.environ.update(spec.environment)
+    answer = probe(spec)
+    spec.answer.write_text(encode_answer(answer))
+    return 0
+
+
+def probe(spec: ProbeSpec) -> ProbeAnswer:
+    """What to serve of what the directories hold."""
+    found = scan(spec.roots)
+    store = ContentStore(spec.store)
+    before, old = spec.before, dict[str, bytes]()
+    try:
+        old = store.get(before.units.values())
+    except StoreError as error:
+        logger.error("the versions served before are lost: %s", error, extra={"action": "modules"})
+        before = Standing()
+    contents = {**found.contents, **old}
+    tried: Standing | None = candidate(before, found)
+    assert tried is not None
+    result, replayed = tried, 0
+    while tried is not None:
+        result = tried
+        if not changed(before.units, tried.units) and before.units:
+            break
+        outcome = _hold(spec, before, tried, contents)
+        replayed += outcome.replayed
+        if outcome.away:
+            return ProbeAnswer(standing=tried, away=outcome.away)
+        tried = take_back(tried, before.units, outcome.broken, found.units)
+    wanted = {digest for unit in result.units.values() for _, digest in unit.files}
+    store.put({digest: content for digest, content in contents.items() if digest in wanted})
+    return ProbeAnswer(standing=result, replayed=replayed)
+
+
+def _hold(spec: ProbeSpec, before: Standing, tried: Standing, contents: dict[str, bytes]) -> TrialFound:
+    return hold_trial(
+        Trial(
+            kind=spec.kind,
+            service=spec.service,
+            modules=Modules(units=tried.units, contents=contents),
+            touched=frozenset(touched(before.units, tried.units)),
+            # Where nothing was served before there is nothing to go back to.
+            replay=spec.replay and spec.kind is PoolKind.DECISION and bool(before.units),
+        )
+    )
+
+
+def encode_standing(standing: Standing) -> dict[str, Any]:
+    """The record as JSON-able members."""
+    return {
+        "units": [encode_unit(unit) for unit in standing.units.values()],
+        "refusals": {
+            path: {"why": refusal.why, "surroundings": refusal.surroundings}
+            for path, refusal in standing.refusals.items()
+        },
+    }
+
+
+def decode_standing(members: dict[str, Any]) -> Standing:
+    """The record of `encode_standing`'s members.
+
+    Raises:
+        ProtocolError: they are something else.
+    """
+    try:
+        units = [decode_unit(unit) for unit in members["units"]]
+        refusals = {path: Refusal(**refusal) for path, refusal in members["refusals"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProtocolError(f"not a list of modules: {error}") from error
+    return Standing(units={unit.path: unit for unit in units}, refusals=refusals)
+
+
+def encode_answer(answer: ProbeAnswer) -> str:
+    """The answer as text."""
+    standing = encode_standing(answer.standing)
+    return json.dumps({"standing": standing, "away": answer.away, "replayed": answer.replayed})
+
+
+def decode_answer(text: str) -> ProbeAnswer:
+    """The answer of `encode_answer`'s text.
+
+    Raises:
+        ProtocolError: it is something else.
+    """
+    try:
+        members = json.loads(text)
+        standing = decode_standing(members["standing"])
+        return ProbeAnswer(standing=standing, away=members["away"], replayed=members["replayed"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProtocolError(f"not a probe's answer: {error}") from error
