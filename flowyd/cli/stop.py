@@ -16,7 +16,7 @@ from flowyd.cli.output import page_of, print_json
 from flowyd.cli.reaching import ask_daemon
 from flowyd.console.view_model import wording
 from flowyd.control.status import DaemonStatus, decode_status
-from flowyd.errors import UnreachableError
+from flowyd.errors import FlowydError, UnreachableError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -48,19 +48,24 @@ def run(namespace: argparse.Namespace) -> int:
     members = ask_daemon(namespace, "status")
     members.pop("role", None)
     status = decode_status(members)
+    if namespace.no_wait:
+        _order(namespace)
+        return _said(namespace, {"pid": status.pid, "ended": False}, f"pid {status.pid} is stopping")
     with _pid_file(status.pid) as ending:
-        ask_daemon(namespace, "stop")
         begun = time.monotonic()
-        if namespace.now:
-            # The second order means: at once. The daemon may have ended between the two.
-            with contextlib.suppress(UnreachableError):
-                ask_daemon(namespace, "stop")
-        if namespace.no_wait:
-            return _said(namespace, {"pid": status.pid, "ended": False}, f"pid {status.pid} is stopping")
+        _order(namespace)
         _wait(ending, status, live=page_of(sys.stderr).live and not namespace.json)
     took = time.monotonic() - begun
     text = f"the daemon (pid {status.pid}) has ended, after {wording.duration(took)}"
     return _said(namespace, {"pid": status.pid, "ended": True, "seconds": round(took, 3)}, text)
+
+
+def _order(namespace: argparse.Namespace) -> None:
+    ask_daemon(namespace, "stop")
+    if namespace.now:
+        # The second order means: at once. The daemon may have ended between the two.
+        with contextlib.suppress(UnreachableError):
+            ask_daemon(namespace, "stop")
 
 
 @contextlib.contextmanager
@@ -74,6 +79,9 @@ def _pid_file(pid: int) -> Iterator[int]:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError as error:
         raise UnreachableError(f"the daemon (pid {pid}) has ended by itself") from error
+    except OSError as error:
+        why = f"{error.strerror}; it takes Linux 5.3"
+        raise FlowydError(f"cannot wait for the end of pid {pid} ({why}); use --no-wait") from error
     try:
         yield descriptor
     finally:
