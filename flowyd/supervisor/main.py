@@ -14,30 +14,41 @@ import setproctitle
 
 from flowyd.config.records import Backend, Config
 from flowyd.errors import FlowydError
+from flowyd.log import set_up_logging
 from flowyd.supervisor.access import SOCKET_MODE, Access, open_doors
+from flowyd.supervisor.detach import Background
 from flowyd.supervisor.loop import Supervisor
 from flowyd.supervisor.notify import Notifier, take_listening_sockets, take_notifier
-from flowyd.supervisor.sockets import listen_tcp, listen_unix, lock_runtime_dir
+from flowyd.supervisor.sockets import listen_tcp, listen_unix, lock_runtime_dir, name_owner
 
 logger = logging.getLogger(__name__)
 
 
-def run_daemon(config: Config) -> int:
-    """Runs the daemon in the foreground until it is told to stop; the exit code.
+def run_daemon(config: Config, *, background: Background | None = None) -> int:
+    """Runs the daemon until it is told to stop; the exit code.
+
+    Args:
+        background: it leaves the terminal as soon as nothing can keep it from running any more.
 
     Raises:
         FlowydError: another daemon has the runtime directory, or a socket or directory cannot be had.
+        ConfigError: a user or group of the configuration does not exist.
     """
     notifier = take_notifier(os.environ)
     given = take_listening_sockets(os.environ)
     setproctitle.setproctitle("flowyd: supervisor")
-    lock_runtime_dir(config.flowyd.runtime_dir)
+    lock_fd = lock_runtime_dir(config.flowyd.runtime_dir)
     _make_state_dir(config.flowyd.state_dir)
     with contextlib.ExitStack() as closing:
         engine_sockets = _engine_sockets(config, given, closing)
         control = _unix(config.flowyd.control_socket, given, closing)
         _import_for_children()
         access = open_doors(config)
+        if background is not None:
+            keep = [lock_fd, *(listener.fileno() for listener in (*engine_sockets, control))]
+            closing.enter_context(background.entered(keep=keep))
+            name_owner(lock_fd)
+            set_up_logging(config.flowyd.log_level)
         return _supervise(config, engine_sockets, control, notifier, access)
 
 

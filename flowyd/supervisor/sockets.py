@@ -46,9 +46,14 @@ def lock_runtime_dir(directory: Path) -> int:
             f"another flowyd (pid {owner or 'unknown'}) runs with runtime_dir {directory}; "
             "stop it or give this one a runtime_dir of its own"
         ) from error
-    os.truncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
+    name_owner(fd)
     return fd
+
+
+def name_owner(lock_fd: int) -> None:
+    """Writes into the lock file who we are, for the message to a second daemon."""
+    os.truncate(lock_fd, 0)
+    os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
 
 
 def listen_unix(path: Path, *, mode: int, given: Sequence[socket.socket]) -> socket.socket:
