@@ -21,6 +21,8 @@ class Call:
     action: str
     #: The checked request: `flowyd.engine.requests` found no violation.
     request: dict[str, Any]
+    #: What the caller calls a poll, the same when it repeats one whose answer it has not read; or empty.
+    poll_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,12 +38,12 @@ def take(context: Context, key: ListKey) -> Task | None:
     """The first task of a list that can still be handed out."""
     while True:
         task = context.matching.take(key)
-        if task is None or _is_current(context, key, task):
+        if task is None or is_current(context, key, task):
             return task
 
 
-def _is_current(context: Context, key: ListKey, task: Task) -> bool:
-    """False for a task that closed since it was put back on offer."""
+def is_current(context: Context, key: ListKey, task: Task) -> bool:
+    """False for a task that closed since it was handed out or put back on offer."""
     hot = context.executions.get(task.execution_id)
     if hot is None or not hot.state.is_open:
         return False

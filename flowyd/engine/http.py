@@ -28,6 +28,8 @@ JSON = "application/json"
 LONGEST_HEAD_BYTES = 16_384
 #: How much of a body that is too large is read before the connection is cut.
 MOST_THROWN_AWAY_BYTES = 16 * limits.REQUEST_BYTES
+#: A longer name of a poll is none.
+LONGEST_POLL_ID = 64
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -67,6 +69,12 @@ class HttpRequest:
     def action(self) -> str | None:
         """The SWF operation that the request names; None if it names none."""
         return _ACTION_OF_TARGET.get(self.header(b"x-amz-target") or b"")
+
+    @property
+    def poll_id(self) -> str:
+        """What the caller calls this poll; empty if it does not say, or not in a few plain characters."""
+        sent = self.header(b"x-flowyd-poll") or b""
+        return sent.decode() if len(sent) <= LONGEST_POLL_ID and sent.isascii() else ""
 
     @property
     def answer_type(self) -> str:

@@ -17,7 +17,22 @@ from flowyd.errors import StoreError
 APPLICATION_ID = 0x666C7764
 
 #: What leads from version n (the position, counted from 1) to n + 1. Statements end with ";".
-STEPS: tuple[str, ...] = ()
+STEPS: tuple[str, ...] = (
+    """
+CREATE TABLE hand_out (
+    place              INTEGER PRIMARY KEY,
+    number             INTEGER NOT NULL,
+    run_id             TEXT NOT NULL,
+    poll_id            TEXT NOT NULL,
+    execution_id       INTEGER NOT NULL,
+    scheduled_event_id INTEGER NOT NULL,
+    started_event_id   INTEGER NOT NULL,
+    domain_id          INTEGER NOT NULL,
+    kind               TEXT NOT NULL,
+    task_list          TEXT NOT NULL
+);
+    """,
+)
 
 
 def migrate(connection: sqlite3.Connection, *, database: Path, steps: tuple[str, ...] = STEPS) -> None:

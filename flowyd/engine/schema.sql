@@ -1,4 +1,4 @@
--- The engine's database, version 1. `event` is the truth; what else is here can be rebuilt from it, or is
+-- The engine's database, version 2. `event` is the truth; what else is here can be rebuilt from it, or is
 -- the registry of domains and types, or says so. All times are epoch seconds (REAL, milliseconds kept).
 
 CREATE TABLE domain (
@@ -73,6 +73,20 @@ CREATE TABLE heartbeat (
     details            TEXT,
     PRIMARY KEY (execution_id, scheduled_event_id)
 ) WITHOUT ROWID;
+
+-- Truth that is no event: the last tasks handed out, as long as their answers may not have been read. A ring.
+CREATE TABLE hand_out (
+    place              INTEGER PRIMARY KEY,
+    number             INTEGER NOT NULL,    -- counts on; the place is its remainder
+    run_id             TEXT NOT NULL,
+    poll_id            TEXT NOT NULL,       -- empty: the answer was not read, the task is on offer again
+    execution_id       INTEGER NOT NULL,
+    scheduled_event_id INTEGER NOT NULL,
+    started_event_id   INTEGER NOT NULL,
+    domain_id          INTEGER NOT NULL,
+    kind               TEXT NOT NULL,       -- activity | decision
+    task_list          TEXT NOT NULL
+);
 
 -- Executions past their retention whose events are being deleted in small steps.
 CREATE TABLE pruning (

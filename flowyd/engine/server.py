@@ -195,6 +195,8 @@ class Server:
             if gate is not None:
                 gate.admit(request, action)
             call = Call(action=action, request=requests.check(action, requests.read(request.body)))
+            if action in POLLS:
+                call.poll_id = request.poll_id
         except SwfFault as fault:
             connection.write(self.response(action or "", fault, request))
             return None

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -27,6 +26,7 @@ from flowyd.engine.clock import Clock
 from flowyd.engine.context import Context, Request
 from flowyd.engine.errands import Errands
 from flowyd.engine.executions import Executions
+from flowyd.engine.hand_outs import HandOut, HandOuts
 from flowyd.engine.histories import history
 from flowyd.engine.matching import Matching, Task
 from flowyd.engine.operations import OPERATIONS
@@ -48,8 +48,6 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 1.0
 #: So many executions are looked at for deadlines in one turn; the rest is due in the next.
 _LOOKS_PER_TURN = 200
-#: So many hand-outs are remembered, in case the answer turns out not to have been read.
-_REMEMBERED_HAND_OUTS = 4_096
 
 _encode = msgspec.json.Encoder().encode
 
@@ -72,12 +70,11 @@ class Service:
         self._settings = settings
         self._on_close = on_close
         self._polls = WaitingPolls(most_per_list=settings.quotas.pollers)
-        self._handed_out: OrderedDict[Call, tuple[ListKey, Task]] = OrderedDict()
+        self._hand_outs = HandOuts(self._is_current)
         #: Lists to look at in this turn: a poll came, or a task was offered again.
         self._polled: dict[ListKey, None] = {}
-        #: Polls that this turn took out of waiting, and the tasks that it handed out.
+        #: Polls that this turn took out of waiting.
         self._taken: list[Poll] = []
-        self._served: list[tuple[Poll, Task]] = []
         #: How long the last turn's commit took, seconds; None: it had nothing to write.
         self.commit_s: float | None = None
         #: Why the store cannot be written, from the failure to the next commit; empty: it can.
@@ -87,6 +84,7 @@ class Service:
         #: The execution whose deadlines are being looked at, and those whose deadlines hit a bug.
         self._looking_at: int | None = None
         self._set_aside: set[int] = set()
+        self._hand_outs.load(Store(connection).hand_outs())
         self._build()
 
     def _build(self) -> None:
@@ -125,6 +123,11 @@ class Service:
         for name, action in registered.items():
             run = self._read_tables if name in READS else self._write_tables
             self._table[name] = partial(run, action)
+        for handed_out in self._hand_outs.offered():
+            if self._is_current(handed_out):
+                matching.offer_again(handed_out.key, handed_out.task)
+            else:
+                self._hand_outs.drop(store, handed_out)
 
     # What the server calls
 
@@ -168,11 +171,10 @@ class Service:
 
         The next poll gets it with the same started event. Nothing happens if the task has closed meanwhile.
         """
-        handed_out = self._handed_out.pop(call, None)
+        handed_out = self._hand_outs.offer_again(self._context.store, call)
         if handed_out is not None:
-            key, task = handed_out
-            self._context.matching.offer_again(key, task)
-            self._polled[key] = None
+            self._context.matching.offer_again(handed_out.key, handed_out.task)
+            self._polled[handed_out.key] = None
 
     def close(self) -> None:
         """Closes the database; waiting polls are not answered."""
@@ -183,7 +185,6 @@ class Service:
     def _attempt(self, calls: Sequence[Call]) -> list[Answered]:
         clock_now = self._clock.now()
         self._recorder.now = round(clock_now, 3)
-        self._served.clear()
         self._taken = self._polls.take_ended(clock_now)
         answered = [
             Answered(call=poll.call, result=handing_out.EMPTY_ANSWERS[poll.call.action])
@@ -204,7 +205,7 @@ class Service:
         if self.commit_s is not None:
             self.trouble = ""
         self._executions.settle()
-        self._remember_hand_outs()
+        self._hand_outs.settle()
         return answered
 
     def _carry_out(self, call: Call) -> bytes | SwfFault | None:
@@ -224,10 +225,34 @@ class Service:
         if call.action == "PollForDecisionTask" and request.get("nextPageToken"):
             return handing_out.next_decision_page(self._context, request)
         key = (domain.id, handing_out.POLL_KINDS[call.action], request["taskList"]["name"])
+        if call.poll_id:
+            again = self._answer_again(call, key)
+            if again is not None:
+                return again
         ends_at = self._clock.now() + self._settings.poll_s
         self._polls.add(Poll(call=call, key=key, ends_at=ends_at))
         self._polled[key] = None
         return None
+
+    def _answer_again(self, call: Call, key: ListKey) -> bytes | None:
+        """The answer to a repeated poll; None if it had none before, or its task has closed."""
+        handed_out = self._hand_outs.repeated(call, key)
+        if handed_out is None:
+            return None
+        if not self._is_current(handed_out):
+            self._hand_outs.forget(handed_out)
+            return None
+        self._hand_outs.answer_again(handed_out, call)
+        return handing_out.hand_out(self._context, handed_out.task, call.action, call.request)[1]
+
+    def _is_current(self, handed_out: HandOut) -> bool:
+        """Whether the task is as it was handed out."""
+        hot = self._executions.get(handed_out.task.execution_id)
+        return (
+            hot is not None
+            and hot.row.run_id == handed_out.run_id
+            and handing_out.is_current(self._context, handed_out.key, handed_out.task)
+        )
 
     def _hand_out_tasks(self) -> list[Answered]:
         """Matches tasks and polls where either came in this turn."""
@@ -246,17 +271,16 @@ class Service:
                     self._polls.remove(call)
                     self._taken.append(poll)
                     task, body = handing_out.hand_out(context, task, call.action, call.request)
-                    self._served.append((poll, task))
+                    self._note_hand_out(poll, task)
                     answered.append(Answered(call=call, result=body))
             # Only a history at its limit has any: it is terminated by the start of its last task.
             context.errands.run()
         return answered
 
-    def _remember_hand_outs(self) -> None:
-        for poll, task in self._served:
-            self._handed_out[poll.call] = (poll.key, task)
-        while len(self._handed_out) > _REMEMBERED_HAND_OUTS:
-            self._handed_out.popitem(last=False)
+    def _note_hand_out(self, poll: Poll, task: Task) -> None:
+        hot = self._executions.get(task.execution_id)
+        assert hot is not None, "it was just handed out"
+        self._hand_outs.stage(self._context.store, poll.call, poll.key, hot.row.run_id, task)
 
     def _do_what_is_due(self, now: float) -> None:
         if now >= self._agenda.refill_at:
@@ -309,6 +333,7 @@ class Service:
     def _recover(self) -> None:
         """Takes back the turn and pauses what nobody asked for."""
         self._context.store.rollback()
+        self._hand_outs.take_back()
         self._polled.clear()
         self._paused_until = self._clock.now() + _PAUSE_S
         self._was_paused = True
@@ -354,7 +379,6 @@ class Service:
         of_this_turn = set(calls)
         self._polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
         self._taken = []
-        self._served.clear()
 
     def _one_by_one(self, calls: Sequence[Call]) -> list[Answered]:
         """Each call in its own turn, so that only the one that fails is refused."""

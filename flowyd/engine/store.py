@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 #: Domain, kind (activity or decision), name of the task list.
 ListKey = tuple[int, str, str]
+#: Number, run id, poll id, execution, scheduled and started event, the three parts of the list's key, place.
+HandOutRow = tuple[int, str, str, int, int, int, int, str, str, int]
 
 _INSERT_EVENT = "INSERT INTO event (execution_id, event_id, body) VALUES (?, ?, ?)"
 _EVENTS = "SELECT body FROM event WHERE execution_id = ? AND event_id BETWEEN ? AND ? ORDER BY event_id"
@@ -63,6 +65,17 @@ _SAVE_HEARTBEAT = (
 _HEARTBEATS = "SELECT scheduled_event_id, at, details FROM heartbeat WHERE execution_id = ?"
 _DELETE_HEARTBEATS = "DELETE FROM heartbeat WHERE execution_id = ?"
 
+_HAND_OUT_COLUMNS = (
+    "number, run_id, poll_id, execution_id, scheduled_event_id, started_event_id, domain_id, kind, task_list"
+)
+_INSERT_HAND_OUT = (
+    f"INSERT OR REPLACE INTO hand_out ({_HAND_OUT_COLUMNS}, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# A third of the cost of the insert that replaces.
+_UPDATE_HAND_OUT = f"UPDATE hand_out SET ({_HAND_OUT_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE place = ?"
+_DELETE_HAND_OUT = "DELETE FROM hand_out WHERE place = ?"
+_HAND_OUTS = f"SELECT {_HAND_OUT_COLUMNS}, place FROM hand_out ORDER BY number"
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class ExecutionRow:
@@ -96,6 +109,9 @@ class Store:
         self._dropped_tasks: dict[tuple[int, int], None] = {}
         self._heartbeats: dict[tuple[int, int], tuple[int, int, float, str | None]] = {}
         self._ended_heartbeats: dict[int, None] = {}
+        self._new_hand_outs: list[HandOutRow] = []
+        self._changed_hand_outs: list[HandOutRow] = []
+        self._dropped_hand_outs: list[tuple[int]] = []
         self._pending = False
 
     # The transaction
@@ -133,6 +149,12 @@ class Store:
             execute_many(_DELETE_HEARTBEATS, [(key,) for key in self._ended_heartbeats])
         if self._heartbeats:
             execute_many(_SAVE_HEARTBEAT, list(self._heartbeats.values()))
+        if self._dropped_hand_outs:
+            execute_many(_DELETE_HAND_OUT, self._dropped_hand_outs)
+        if self._changed_hand_outs:
+            execute_many(_UPDATE_HAND_OUT, self._changed_hand_outs)
+        if self._new_hand_outs:
+            execute_many(_INSERT_HAND_OUT, self._new_hand_outs)
         self._forget_pending()
 
     def commit(self) -> float | None:
@@ -154,6 +176,7 @@ class Store:
 
     def _forget_pending(self) -> None:
         self._events = []
+        self._new_hand_outs, self._changed_hand_outs, self._dropped_hand_outs = [], [], []
         for collected in (self._new_rows, self._changed_rows):
             collected.clear()
         for tasks in (self._new_tasks, self._dropped_tasks, self._heartbeats):
@@ -282,6 +305,28 @@ class Store:
         for key in [key for key in self._heartbeats if key[0] == execution_id]:
             del self._heartbeats[key]
         self._ended_heartbeats[execution_id] = None
+
+    # Hand-outs
+
+    def add_hand_out(self, row: HandOutRow) -> None:
+        """Notes a hand-out at its place, whether or not there is one."""
+        self._pending = True
+        self._new_hand_outs.append(row)
+
+    def change_hand_out(self, row: HandOutRow) -> None:
+        """Notes a hand-out at its place, where there is one."""
+        self._pending = True
+        self._changed_hand_outs.append(row)
+
+    def drop_hand_out(self, place: int) -> None:
+        """Empties a place; the ones noted in this turn go there after it."""
+        self._pending = True
+        self._dropped_hand_outs.append((place,))
+
+    def hand_outs(self) -> list[HandOutRow]:
+        """What is noted, the oldest first."""
+        self.flush()
+        return self.connection.execute(_HAND_OUTS).fetchall()
 
 
 def _as_inserted(row: ExecutionRow) -> tuple[object, ...]:

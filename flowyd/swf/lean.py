@@ -9,6 +9,9 @@ Connections are kept and used again. Whether a request may be sent a second time
   others `UnreachableError` says that the request may have been carried out; SWF's own faults
   (already started, unknown task) tell a caller who asks again.
 
+A poll carries an id, the same each time it is sent until its answer has been read: the engine answers it with
+the task that it was answered with before, so a task handed out by an engine that then died is not lost.
+
 Requests are unsigned: use it towards an engine that admits its callers by the socket's mode, or that was
 started with --any-credentials.
 """
@@ -16,6 +19,8 @@ started with --any-credentials.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -76,10 +81,17 @@ class LeanClient:
         self._read_timeout_s = read_timeout_s
         #: Connections without a request under way.
         self._kept: list[_Connection] = []
+        #: Ids of polls: no other client has the first part, no other poll of this one the second.
+        self._name = os.urandom(8).hex()
+        self._polls = itertools.count(1)
+
+    def new_poll_id(self) -> str:
+        """An id that no poll has."""
+        return f"{self._name}-{next(self._polls)}"
 
     def call(self, action: str, request: Request) -> Answer:
         """See `SwfClient.call`."""
-        message = self._message(action, request)
+        message = self._message(action, request, self.new_poll_id() if action in POLLS else "")
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             connection = self._connection()
             try:
@@ -97,23 +109,31 @@ class LeanClient:
 
     def poll(self, action: str, request: Request, *, withdraw: Readable) -> Answer | None:
         """See `PollingClient.poll`."""
-        pending = self.begin_poll(action, request)
-        readable, _, _ = select.select([pending, withdraw], [], [], self._read_timeout_s)
-        if not readable:
-            pending.give_up()
-            broken = _Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
-            raise self._unreachable(action, broken)
-        if pending not in readable:
-            pending.withdraw()
-        return pending.finish()
+        poll_id = self.new_poll_id()
+        for _ in range(_MOST_ATTEMPTS):
+            pending = self.begin_poll(action, request, poll_id)
+            readable, _, _ = select.select([pending, withdraw], [], [], self._read_timeout_s)
+            if not readable:
+                pending.give_up()
+                broken = _Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
+                raise self._unreachable(action, broken)
+            if pending not in readable:
+                pending.withdraw()
+            answer = pending.finish()
+            if answer is None or pending.was_read:
+                return answer
+        return answer
 
-    def begin_poll(self, action: str, request: Request) -> PendingPoll:
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingPoll:
         """Sends a poll and returns at once; wait for it with select, together with others.
+
+        Args:
+            poll_id: that of a poll of this action and task list whose answer was not read, to repeat it.
 
         Raises:
             UnreachableError: nobody listens.
         """
-        message = self._message(action, request)
+        message = self._message(action, request, poll_id or self.new_poll_id())
         for _ in range(_MOST_ATTEMPTS):
             connection = self._connection()
             try:
@@ -130,11 +150,12 @@ class LeanClient:
         while self._kept:
             self._kept.pop().close()
 
-    def _message(self, action: str, request: Request) -> bytes:
+    def _message(self, action: str, request: Request, poll_id: str) -> bytes:
         body = _encode(request)
+        named = f"X-Flowyd-Poll: {poll_id}\r\n" if poll_id else ""
         head = (
             f"POST / HTTP/1.1\r\nHost: {self._address.host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{named}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
@@ -184,6 +205,8 @@ class PendingPoll:
         self._connection = connection
         self._keep = keep
         self._is_withdrawn = False
+        #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
+        self.was_read = False
 
     def fileno(self) -> int:
         """The connection's file descriptor, for select."""
@@ -221,7 +244,9 @@ class PendingPoll:
             self._connection.close()
         else:
             self._keep(self._connection, response)
-        return _answer(response)
+        answer = _answer(response)
+        self.was_read = True
+        return answer
 
 
 class _Connection:

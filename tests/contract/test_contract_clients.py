@@ -304,6 +304,59 @@ def test_a_restart_ends_a_poll_as_if_no_task_had_come(own_engine: EngineProcess)
     assert pending.finish() == {"startedEventId": 0}
 
 
+def test_a_poll_repeated_at_the_next_engine_gets_the_task_of_the_first(own_engine: EngineProcess) -> None:
+    client = LeanClient(own_engine.unix)
+    lean_domain(client, "d")
+    poll_id = client.new_poll_id()
+    unread = client.begin_poll("PollForDecisionTask", decisions("d"), poll_id)
+    start(client, "d")
+    readable, _, _ = select.select([unread], [], [], 5)
+    assert readable
+
+    own_engine.kill()
+    own_engine.start()
+    other = client.begin_poll("PollForDecisionTask", decisions("d"))
+    repeated = client.begin_poll("PollForDecisionTask", decisions("d"), poll_id)
+    answer = repeated.finish()
+
+    assert repeated.was_read
+    assert answer is not None
+    assert answer["startedEventId"] == 3
+    client.call("RespondDecisionTaskCompleted", {"taskToken": answer["taskToken"]})
+    other.withdraw()
+    assert other.finish() is None
+
+
+def poll_heads_until_answered(path: Path, hang_ups: int) -> list[bytes]:
+    """What a poll of the lean client sends to a peer that hangs up on it so often."""
+    heads: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            for number in range(hang_ups + 1):
+                connected, _ = listening.accept()
+                with connected:
+                    heads.append(connected.recv(65_536).partition(b"\r\n\r\n")[0])
+                    if number == hang_ups:
+                        body = b'{"startedEventId":0}'
+                        connected.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        LeanClient(f"unix://{path}").poll("PollForDecisionTask", decisions("d"), withdraw=Signal())
+        thread.join()
+    return heads
+
+
+def test_a_poll_keeps_its_id_until_its_answer_was_read(tmp_path: Path) -> None:
+    heads = poll_heads_until_answered(tmp_path / "engine.sock", hang_ups=2)
+
+    assert b"X-Flowyd-Poll: " in heads[0]
+    assert heads == [heads[0]] * 3
+
+
 def test_a_stopping_engine_answers_its_polls(own_engine: EngineProcess) -> None:
     client = LeanClient(own_engine.unix)
     lean_domain(client, "d")

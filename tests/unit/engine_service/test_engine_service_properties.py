@@ -5,7 +5,7 @@ Invariants, looked at after every step:
 1. Event ids are dense from 1; timestamps never go back; what was there once stays there.
 2. At most one run of a workflow id is open.
 3. Each scheduled task starts at most once and closes at most once; nothing follows a closing event.
-4. No task is handed out twice, unless the answer was not read.
+4. No task is handed out twice, unless the answer was not read; then the repeated poll gets it.
 5. No task is lost: the tasks that histories show as waiting are those that the lists count.
 6. The description made from the folded history is the service's: the live state is the fold.
 7. The service wants to be woken before the next deadline of any open run.
@@ -98,6 +98,7 @@ class Callers(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.crashes = 0
         self.polls: list[Call] = []
+        self.poll_ids = 0
         #: Answers to polls that are not answered themselves yet, and the polls.
         self.held: list[tuple[Call, Answer]] = []
         self.handed_out: Counter[tuple[str, str, int]] = Counter()
@@ -156,7 +157,12 @@ class Callers(RuleBasedStateMachine):
 
     @rule(action=st.sampled_from(["PollForDecisionTask", "PollForActivityTask"]), task_list=LISTS)
     def poll(self, action: str, task_list: str) -> None:
+        self.poll_ids += 1
+        self.poll_as(f"p{self.poll_ids}", action, task_list)
+
+    def poll_as(self, poll_id: str, action: str, task_list: str) -> None:
         self.polls.append(self.scene.make(action, domain=DOMAIN, taskList={"name": task_list}))
+        self.polls[-1].poll_id = poll_id
         self.scene.turn(self.polls[-1])
         self.collect()
 
@@ -261,6 +267,17 @@ class Callers(RuleBasedStateMachine):
         self.scene.database = copy
         self.scene.open_again()
         self.scene.turn()
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def crash_before_an_answer_is_read(self) -> None:
+        poll, task = self.held.pop()
+        self.crash()
+        self.handed_out[self.task_of(poll, task)] -= 1
+        self.poll_as(poll.poll_id, poll.action, poll.request["taskList"]["name"])
+        if not any(self.task_of(*held) == self.task_of(poll, task) for held in self.held):
+            respond = poll.action.replace("PollFor", "Respond") + "Completed"
+            assert self.do(respond, taskToken=task["taskToken"]) is None, "a repeated poll gets its task"
 
     # What must hold
 

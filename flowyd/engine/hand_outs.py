@@ -1,0 +1,199 @@
+"""Tasks handed out whose answers may not have been read, so that none of them waits for its timeout.
+
+A turn commits the Started events before its answers leave. An engine that ends in between, or a connection
+that breaks under the answer, leaves a started task that nobody runs. Two things bring it back:
+
+- the poll is repeated under the id that its caller gave it (`Call.poll_id`): it is answered with the very
+  task that it was answered with before, as long as that is still started;
+- the server sees that an answer was not read: the task is offered to all polls of its list again.
+
+Both must outlive the engine, so the last hand-outs to polls with an id, and what is offered again, are in
+the table `hand_out`, written in the transaction of the Started events. The table is a ring: a hand-out takes
+the place of the one `PLACES` before it. What was read long ago is still in there and does no harm: nobody
+repeats the id of a poll that was answered, and whether the task is still the one handed out is looked at.
+A task has one row that counts, the youngest.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from flowyd.engine.calls import Call
+from flowyd.engine.matching import Task
+from flowyd.engine.store import HandOutRow, ListKey, Store
+
+#: Places of the ring. At least the hand-outs of the last turn must fit, so it is more than the pollers of one
+#: host; a smaller ring touches fewer pages.
+PLACES = 1_024
+#: So many hand-outs are remembered without a row, in case the answer turns out not to have been read.
+_REMEMBERED = 4_096
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class HandOut:
+    """A task and the poll that got it."""
+
+    key: ListKey
+    run_id: str
+    task: Task
+    #: Empty: the caller gave none, or the poll's connection broke and all polls may have the task.
+    poll_id: str
+    #: None for those of an earlier engine.
+    call: Call | None = None
+    #: Its place in the table counts from 0 through all hand-outs; None if it has no row.
+    number: int | None = None
+
+
+class HandOuts:
+    """The last hand-outs: those of this turn are staged, and count once the turn is committed."""
+
+    def __init__(self, is_current: Callable[[HandOut], bool]) -> None:
+        """`is_current`: whether a task is still as it was handed out."""
+        self._is_current = is_current
+        self._by_call: OrderedDict[Call, HandOut] = OrderedDict()
+        self._by_id: dict[str, HandOut] = {}
+        #: What the table holds, by place.
+        self._rows: dict[int, HandOut] = {}
+        #: Places that certainly have a row.
+        self._on_disk: set[int] = set()
+        #: Offered again and not taken yet, by execution and scheduled event.
+        self._offered: dict[tuple[int, int], HandOut] = {}
+        self._staged: list[HandOut] = []
+        self._next_number = 0
+
+    def load(self, rows: Iterable[HandOutRow]) -> None:
+        """Takes what an earlier engine left in the table, the oldest first."""
+        youngest: dict[tuple[int, int], HandOut] = {}
+        for row in rows:
+            number, run_id, poll_id, execution_id, scheduled, started, domain_id, kind, task_list, place = row
+            task = Task(execution_id=execution_id, scheduled_event_id=scheduled, started_event_id=started)
+            key = (domain_id, kind, task_list)
+            handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=poll_id, number=number)
+            youngest[_identity(task)] = self._rows[place] = handed_out
+            self._on_disk.add(place)
+            self._next_number = number + 1
+        for identity, handed_out in youngest.items():
+            if handed_out.poll_id:
+                self._by_id[handed_out.poll_id] = handed_out
+            else:
+                self._offered[identity] = handed_out
+
+    def repeated(self, call: Call, key: ListKey) -> HandOut | None:
+        """What the same poll was answered with before, if it was."""
+        handed_out = self._by_id.get(call.poll_id)
+        return handed_out if handed_out is not None and handed_out.key == key else None
+
+    def answer_again(self, handed_out: HandOut, call: Call) -> None:
+        """The repeated poll is answered in place of the one before; the row stands."""
+        if handed_out.call is not None:
+            self._by_call.pop(handed_out.call, None)
+        handed_out.call = call
+        self._by_call[call] = handed_out
+
+    def forget(self, handed_out: HandOut) -> None:
+        """The task is not to be had any more; its row goes with time."""
+        self._by_id.pop(handed_out.poll_id, None)
+
+    def stage(self, store: Store, call: Call, key: ListKey, run_id: str, task: Task) -> None:
+        """Notes a hand-out of this turn, in its transaction."""
+        handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=call.poll_id, call=call)
+        if self._offered:
+            self._drop_row(store, self._offered.get(_identity(task)))
+        if call.poll_id:
+            self._write_row(store, handed_out)
+        self._staged.append(handed_out)
+
+    def settle(self) -> None:
+        """The turn is committed: what it staged counts."""
+        for handed_out in self._staged:
+            if self._offered:
+                self._offered.pop(_identity(handed_out.task), None)
+            assert handed_out.call is not None
+            self._by_call[handed_out.call] = handed_out
+            if handed_out.number is not None:
+                self._take_place(handed_out, handed_out.number)
+                self._by_id[handed_out.poll_id] = handed_out
+        self._staged.clear()
+        while len(self._by_call) > _REMEMBERED:
+            self._by_call.popitem(last=False)
+
+    def take_back(self) -> None:
+        """The turn had no effect: what it staged was never handed out."""
+        self._staged.clear()
+        self._on_disk.clear()
+
+    def offer_again(self, store: Store, call: Call) -> HandOut | None:
+        """The answer was not read: whoever polls next may have the task. None if it is not known."""
+        handed_out = self._by_call.pop(call, None)
+        if handed_out is None:
+            return None
+        self._drop_row(store, handed_out)
+        self._by_id.pop(handed_out.poll_id, None)
+        handed_out.poll_id, handed_out.call = "", None
+        self._write_row(store, handed_out)
+        assert handed_out.number is not None
+        self._take_place(handed_out, handed_out.number)
+        self._offered[_identity(handed_out.task)] = handed_out
+        return handed_out
+
+    def offered(self) -> list[HandOut]:
+        """What is offered again and was not taken yet."""
+        return list(self._offered.values())
+
+    def drop(self, store: Store, handed_out: HandOut) -> None:
+        """What was offered again is not to be had any more."""
+        self._drop_row(store, handed_out)
+        self._offered.pop(_identity(handed_out.task), None)
+
+    def _take_place(self, handed_out: HandOut, number: int) -> None:
+        before = self._rows.get(number % PLACES)
+        if before is not None and self._by_id.get(before.poll_id) is before:
+            del self._by_id[before.poll_id]
+        self._rows[number % PLACES] = handed_out
+        self._on_disk.add(number % PLACES)
+
+    def _write_row(self, store: Store, handed_out: HandOut) -> None:
+        if self._offered:
+            self._pass_by_offered()
+        handed_out.number = number = self._next_number
+        self._next_number += 1
+        task, place = handed_out.task, number % PLACES
+        write = store.change_hand_out if place in self._on_disk else store.add_hand_out
+        write(
+            (
+                number,
+                handed_out.run_id,
+                handed_out.poll_id,
+                task.execution_id,
+                task.scheduled_event_id,
+                task.started_event_id,
+                *handed_out.key,
+                place,
+            )
+        )
+
+    def _pass_by_offered(self) -> None:
+        """Leaves rows that still wait for a poll where they are, unless they fill half of the table."""
+        while len(self._offered) <= PLACES // 2:
+            row = self._rows.get(self._next_number % PLACES)
+            if row is None or self._offered.get(_identity(row.task)) is not row:
+                return
+            if not self._is_current(row):
+                del self._offered[_identity(row.task)]
+                return
+            self._next_number += 1
+
+    def _drop_row(self, store: Store, handed_out: HandOut | None) -> None:
+        if handed_out is None or handed_out.number is None:
+            return
+        place = handed_out.number % PLACES
+        if self._rows.get(place) is handed_out:
+            del self._rows[place]
+            self._on_disk.discard(place)
+            store.drop_hand_out(place)
+
+
+def _identity(task: Task) -> tuple[int, int]:
+    return task.execution_id, task.scheduled_event_id
