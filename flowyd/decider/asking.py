@@ -43,6 +43,19 @@ class Requests:
         #: Tasks and timers that the end of the run must wait for: all but timers of the author's own.
         self.outstanding = 0
 
+    def touch(self, key: tuple[Kind, str]) -> None:
+        """The code asks again for what the history is known to hold as the code asks for it."""
+        self._progress.asked_for.append(key)
+        self.touched.add(key)
+
+    def holds_back(self, key: tuple[Kind, str]) -> bool:
+        """Whether this awaited task is new and must wait for others to end; if so, that is noted."""
+        if self._open < self._open_limit or key in self._index.asked:
+            return False
+        self._progress.asked_for.append(key)
+        self.outstanding += 1
+        return True
+
     def known(
         self, kind: Kind, asked_id: str, *, what: str, input_text: str | None = None, awaited: bool = True
     ) -> Asked | None:
@@ -51,11 +64,12 @@ class Requests:
         Raises:
             Divergence: the history holds something else under it.
         """
-        held = self._index.asked.get((kind, asked_id))
-        self._progress.asked_for.append((kind, asked_id))
+        key = (kind, asked_id)
+        held = self._index.asked.get(key)
+        self._progress.asked_for.append(key)
         if held is None:
             return None
-        self.touched.add((kind, asked_id))
+        self.touched.add(key)
         compare(held, what=what, input_text=input_text)
         if held.refusals:  # the pauses after each belong to it
             pauses = ((Kind.TIMER, _again(asked_id, n)) for n in range(1, held.refusals + 1))

@@ -4,12 +4,12 @@ The order is fixed. (1) The call takes its number: per attribute, in program ord
 are; so no call ever takes the number of another. (2) An argument that failed makes the call fail; one that
 is not finished makes it wait. (3) A delay timer comes before the first attempt. (4) Attempts follow one
 another, each in one of the states of the table at the end; the first that is not over, or is over for good,
-answers. Ids: `<attribute>-<call>-<attempt>`; a child's workflow id has the parent's run id in front.
+answers. A call that an earlier replay has compared already takes the short way (`_answer_again`), to the
+same answer. Ids: `<attribute>-<call>-<attempt>`; a child's workflow id has the parent's run id in front.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from flowyd.decider.asking import Requests
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
+from flowyd.decider.recall import Known, unchanging
 from flowyd.decider.records import Asked, Kind, State
 from flowyd.sdk.failures import (
     PayloadError,
@@ -29,8 +30,8 @@ from flowyd.sdk.failures import (
     TaskTimedout,
 )
 from flowyd.sdk.nested import Findings, fill
-from flowyd.sdk.placeholder import EncodedResult, Error, Placeholder, ResultObject, Timeout
-from flowyd.sdk.scheduling import TaskCall, TaskKind
+from flowyd.sdk.placeholder import EncodedResult, Error, Placeholder, Result, ResultObject, Timeout
+from flowyd.sdk.scheduling import Callee, TaskKind
 from flowyd.sdk.serialize import checked_length
 from flowyd.sdk.tracebacks import read_details
 
@@ -47,11 +48,13 @@ class TaskFailed(BaseException):
 class _Attempts:
     """How far the attempts of one call are."""
 
-    call: TaskCall
+    callee: Callee
     #: `resize-0`, and with its type for messages.
     name: str
     shown: str
     input_text: str
+    #: Where to remember the call; None: it is not one to be remembered.
+    remember: Callable[[Asked], None] | None
     #: Event id that had to be known before the next attempt could be asked for.
     since: int
     number: int = 0
@@ -63,6 +66,17 @@ class _Attempts:
 _Step = Callable[["Caller", _Attempts, Asked], "ResultObject[Any] | None"]
 
 
+class _Line:
+    """The calls of one attribute."""
+
+    __slots__ = ("known", "number")
+
+    def __init__(self, known: dict[int, Known]) -> None:
+        #: Number of the next call.
+        self.number = 0
+        self.known = known
+
+
 class Caller:
     """Answers the calls of one run of the code."""
 
@@ -70,33 +84,90 @@ class Caller:
         self._index = index
         self._progress = progress
         self._requests = requests
-        self._numbers: Counter[str] = Counter()
+        self._lines: dict[str, _Line] = {}
         self._child_prefix = safe_id(index.run_id)
 
-    def call(self, call: TaskCall) -> ResultObject[Any]:
+    def call(self, callee: Callee, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> ResultObject[Any]:
         """The result object of the next call of this attribute.
 
         Raises:
             TaskFailed: the task failed and its errors are not handled.
             PayloadError: the arguments cannot travel; the message names the call.
         """
-        number = self._numbers[call.attribute]
-        self._numbers[call.attribute] += 1
-        name = f"{call.attribute}-{number}"
-        shown = f"{name} ({call.type_name} {call.type_version})"
+        line = self._lines.get(callee.attribute)
+        if line is None:
+            known_calls = self._index.known_calls.setdefault(callee.attribute, {})
+            line = self._lines[callee.attribute] = _Line(known_calls)
+        number = line.number
+        line.number = number + 1
+        known = line.known.get(number)
+        if known is not None and known.is_call(callee, arguments, keywords):
+            answer = self._answer_again(known)
+            if answer is not None:
+                return answer
+        return self._call(callee, arguments, keywords, number)
+
+    def _answer_again(self, known: Known) -> ResultObject[Any] | None:
+        """The short way: the answer of a call that is open or completed, and was compared before.
+
+        Does what `_attempt` would do for it, and no more; None where the long way has more to do.
+        """
+        held = known.held
+        if held.refusals or held.cancel_requested:
+            return None
+        state = held.state
+        if state is State.COMPLETED:
+            self._requests.touch(known.key)
+            if known.has_value():
+                return Result(known.value, call=known.shown, order=held.order, watcher=self._progress)
+            text = "null" if held.result is None else held.result
+            return EncodedResult(
+                text, known.decode, call=known.shown, order=held.order, watcher=self._progress
+            )
+        if state is State.OPEN:
+            self._requests.touch(known.key)
+            self._requests.outstanding += 1
+            return Placeholder(call=known.shown, watcher=self._progress, target=known.key)
+        return None
+
+    def _call(
+        self, callee: Callee, given: tuple[Any, ...], named: dict[str, Any], number: int
+    ) -> ResultObject[Any]:
+        """The long way."""
+        name = f"{callee.attribute}-{number}"
+        shown = f"{name} ({callee.type_name} {callee.type_version})"
         findings = Findings()
-        arguments, keywords = _filled(call, shown, findings)
+        arguments, keywords = _filled(given, named, shown, findings)
         if findings.errors:
-            return self._pass_on(call, shown, findings.errors)
+            return self._pass_on(callee, shown, findings.errors)
         if findings.unfinished:
             return Placeholder(call=shown, watcher=self._progress, waiting_for=findings.unfinished)
-        text = _serialized(call, shown, arguments, keywords)
-        attempts = _Attempts(call, name, shown, text, since=findings.order)
-        if call.settings.delay:
-            waits = self._wait(f"{name}-delay", call.settings.delay, attempts)
+        if not callee.settings.delay and self._requests.holds_back(key := self._first_key(callee, name)):
+            return Placeholder(call=shown, watcher=self._progress, target=key)
+        text = _serialized(callee, shown, arguments, keywords)
+        remember = None
+        if not callee.settings.delay and unchanging(arguments, keywords):
+            remember = self._remembering(callee, arguments, keywords, number, shown)
+        attempts = _Attempts(callee, name, shown, text, remember, since=findings.order)
+        if callee.settings.delay:
+            waits = self._wait(f"{name}-delay", callee.settings.delay, attempts)
             if waits is not None:
                 return waits
         return self._attempt(attempts)
+
+    def _remembering(
+        self, callee: Callee, arguments: tuple[Any, ...], keywords: dict[str, Any], number: int, shown: str
+    ) -> Callable[[Asked], None]:
+        def remember(held: Asked) -> None:
+            known = Known(callee, arguments, keywords, held=held, shown=shown, read=callee.deserialize)
+            self._index.remember(callee.attribute, number, known)
+
+        return remember
+
+    def _first_key(self, callee: Callee, name: str) -> tuple[Kind, str]:
+        if callee.kind is TaskKind.CHILD:
+            return (Kind.CHILD, f"{self._child_prefix}-{name}-0")
+        return (Kind.ACTIVITY, f"{name}-0")
 
     def _attempt(self, attempts: _Attempts) -> ResultObject[Any]:
         while True:
@@ -114,13 +185,16 @@ class Caller:
 
     def _held(self, attempts: _Attempts) -> Asked | None:
         """What the history holds of this attempt; asks for it if that is nothing."""
-        call = attempts.call
-        what = f"{call.type_name} {call.type_version}"
-        kind = Kind.CHILD if call.kind is TaskKind.CHILD else Kind.ACTIVITY
+        callee = attempts.callee
+        what = f"{callee.type_name} {callee.type_version}"
+        kind = Kind.CHILD if callee.kind is TaskKind.CHILD else Kind.ACTIVITY
         task_id = self._task_id(attempts)
         held = self._requests.known(kind, task_id, what=what, input_text=attempts.input_text)
-        if held is None:
-            decision = _decision(call, task_id, attempts.input_text)
+        if held is not None:
+            if attempts.remember is not None and attempts.number == 0:
+                attempts.remember(held)
+        else:
+            decision = _decision(callee, task_id, attempts.input_text)
             self._requests.ask(
                 kind, task_id, decision, what=what, input_text=attempts.input_text, since=attempts.since
             )
@@ -142,29 +216,29 @@ class Caller:
 
     def _pause(self, attempts: _Attempts) -> ResultObject[Any] | None:
         """As `_wait`, for the pause that the retry policy wants before the next attempt."""
-        policy = attempts.call.settings.retry_policy
+        policy = attempts.callee.settings.retry_policy
         timer_id = f"{attempts.name}-{attempts.number}-retry"
         seconds = policy.pause_s(attempts.failures, f"{self._index.run_id} {timer_id}") if policy else 0
         return self._wait(timer_id, seconds, attempts) if seconds > 0 else None
 
     def _placeholder(self, attempts: _Attempts) -> ResultObject[Any]:
-        kind = Kind.CHILD if attempts.call.kind is TaskKind.CHILD else Kind.ACTIVITY
+        kind = Kind.CHILD if attempts.callee.kind is TaskKind.CHILD else Kind.ACTIVITY
         return Placeholder(
             call=attempts.shown, watcher=self._progress, target=(kind, self._task_id(attempts))
         )
 
     def _task_id(self, attempts: _Attempts) -> str:
         task_id = f"{attempts.name}-{attempts.number}"
-        return f"{self._child_prefix}-{task_id}" if attempts.call.kind is TaskKind.CHILD else task_id
+        return f"{self._child_prefix}-{task_id}" if attempts.callee.kind is TaskKind.CHILD else task_id
 
-    def _pass_on(self, call: TaskCall, shown: str, errors: list[Error[Any]]) -> ResultObject[Any]:
+    def _pass_on(self, callee: Callee, shown: str, errors: list[Error[Any]]) -> ResultObject[Any]:
         """The Error of a call whose arguments failed: of those known when the code first got here."""
         earliest = min(errors, key=lambda error: error.order or 0)
         order = earliest.order or 0
         first_known = self._index.decision_after(max(order, self._progress.order))
         known = [error for error in errors if (error.order or 0) < first_known] or [earliest]
         exception = known[0].exception if len(known) == 1 else _joined(known)
-        if not call.settings.error_handling and not self._progress.cancel_precedes(order):
+        if not callee.settings.error_handling and not self._progress.cancel_precedes(order):
             self._progress.end(TaskFailed(exception))
         if len(known) == 1 and isinstance(known[0], Timeout):
             return Timeout(exception, call=shown, order=order, watcher=self._progress)
@@ -177,14 +251,14 @@ class Caller:
     def complete(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
         """It has a value. No result text (another decider's child) is None."""
         text = "null" if held.result is None else held.result
-        decode = attempts.call.deserialize
+        decode = attempts.callee.deserialize
         return EncodedResult(text, decode, call=attempts.shown, order=held.order, watcher=self._progress)
 
     def fail(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
         """It failed: the retry policy decides."""
         remote = read_details(held.details)
         attempts.failures += 1
-        policy = attempts.call.settings.retry_policy
+        policy = attempts.callee.settings.retry_policy
         if policy is not None and policy.tries_again(attempts.failures, remote.error_type):
             return None
         error = TaskError(
@@ -199,7 +273,7 @@ class Caller:
     def time_out(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
         """It ran out of time: another attempt at once, while `retry` has some left."""
         attempts.timeouts += 1
-        if attempts.timeouts <= attempts.call.settings.retry:
+        if attempts.timeouts <= attempts.callee.settings.retry:
             return None
         error = TaskTimedout(kind=held.timeout_kind, details=held.details, call=attempts.shown)
         return self._settle(attempts, held, error)
@@ -226,7 +300,7 @@ class Caller:
         A failure that came after a cancel request only ends the run if the code waits for it: the request
         is delivered first.
         """
-        if not attempts.call.settings.error_handling and not self._progress.cancel_precedes(held.order):
+        if not attempts.callee.settings.error_handling and not self._progress.cancel_precedes(held.order):
             self._progress.end(TaskFailed(error))
         if isinstance(error, TaskTimedout):
             return Timeout(error, call=attempts.shown, order=held.order, watcher=self._progress)
@@ -251,40 +325,42 @@ def safe_id(run_id: str) -> str:
     return run_id.replace("/", "_").replace("+", "-").replace(":", "-").rstrip("=")
 
 
-def _filled(call: TaskCall, shown: str, findings: Findings) -> tuple[Any, Any]:
+def _filled(
+    arguments: tuple[Any, ...], keywords: dict[str, Any], shown: str, findings: Findings
+) -> tuple[Any, Any]:
     try:
-        keywords = fill(call.keywords, findings) if call.keywords else call.keywords
-        return fill(call.arguments, findings), keywords
+        named = fill(keywords, findings) if keywords else keywords
+        return fill(arguments, findings), named
     except RecursionError as error:
         raise PayloadError(
             f"the arguments of {shown} contain themselves, or are nested too deeply"
         ) from error
 
 
-def _serialized(call: TaskCall, shown: str, arguments: Any, keywords: Any) -> str:
+def _serialized(callee: Callee, shown: str, arguments: Any, keywords: Any) -> str:
     try:
-        return checked_length(call.serialize(*arguments, **keywords), f"the input of {shown}")
+        return checked_length(callee.serialize(*arguments, **keywords), f"the input of {shown}")
     except Exception as error:
         if isinstance(error, PayloadError) and shown in str(error):
             raise
         raise PayloadError(f"the arguments of {shown} cannot travel: {error}") from error
 
 
-def _decision(call: TaskCall, task_id: str, input_text: str) -> Decision:
-    if call.kind is TaskKind.CHILD:
+def _decision(callee: Callee, task_id: str, input_text: str) -> Decision:
+    if callee.kind is TaskKind.CHILD:
         return wire.start_child(
             workflow_id=task_id,
-            name=call.type_name,
-            version=call.type_version,
+            name=callee.type_name,
+            version=callee.type_version,
             input_text=input_text,
-            settings=call.settings,
+            settings=callee.settings,
         )
     return wire.schedule_activity(
         activity_id=task_id,
-        name=call.type_name,
-        version=call.type_version,
+        name=callee.type_name,
+        version=callee.type_version,
         input_text=input_text,
-        settings=call.settings,
+        settings=callee.settings,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
+from flowyd.decider.recall import KNOWN_BYTES, Known
 from flowyd.decider.records import Arrival, Asked, Attributes, Decided, Event, Kind, Start, State
 from flowyd.errors import ProtocolError
 
@@ -23,7 +24,7 @@ _EVENT_BYTES = 200
 
 
 class HistoryIndex:
-    """The history of one execution up to `length` events."""
+    """The history of one execution up to `length` events. Not for two replays at the same time."""
 
     def __init__(self, *, workflow_id: str, run_id: str) -> None:
         self.workflow_id = workflow_id
@@ -47,6 +48,8 @@ class HistoryIndex:
         self.cancel_requested_id = 0
         #: Id of the last event that refused a closing decision; 0: none.
         self.close_refused_id = 0
+        #: By attribute and number: a cache of what replays have compared (see recall).
+        self.known_calls: dict[str, dict[int, Known]] = {}
         self._by_event: dict[int, Asked] = {}
         self._started_ids: list[int] = []
         self._started_times: dict[int, float] = {}
@@ -65,13 +68,18 @@ class HistoryIndex:
                 raise ProtocolError(
                     f"the history of {self.workflow_id} jumps from event {self.length} to {event_id}"
                 )
-            event_type = event["eventType"]
-            fold = _FOLDS.get(event_type)
+            fold = _FOLDS.get(event["eventType"])
             if fold is not None:
-                member = f"{event_type[0].lower()}{event_type[1:]}EventAttributes"
-                fold(self, event, event.get(member) or {})
+                fold(self, event, event.get(_MEMBERS[event["eventType"]]) or {})
             self.length = event_id
             self.size_bytes += _EVENT_BYTES
+
+    def remember(self, attribute: str, number: int, known: Known) -> None:
+        """Keeps a compared call for later replays."""
+        calls = self.known_calls.setdefault(attribute, {})
+        if number not in calls:
+            self.size_bytes += KNOWN_BYTES + len(known.held.input or "")
+        calls[number] = known
 
     def find(self, kind: Kind, asked_id: str) -> Asked | None:
         """What was asked for under this id, if anything was."""
@@ -319,3 +327,6 @@ _FOLDS: dict[str, _Fold] = {
     "ExternalWorkflowExecutionCancelRequested": _closes("initiatedEventId", State.COMPLETED),
     "RequestCancelExternalWorkflowExecutionFailed": _closes("initiatedEventId", State.REFUSED),
 }
+
+#: Where each of them has its attributes; made once, as this is asked for every event.
+_MEMBERS = {name: f"{name[0].lower()}{name[1:]}EventAttributes" for name in _FOLDS}

@@ -65,8 +65,9 @@ class Progress:
 
     def learn(self, order: int) -> None:
         """The code learns of an event; raises CancelRequested if a cancel request came before it."""
-        self.check_running()
-        if self.cancel_precedes(order):
+        if self.ending is not None:
+            raise self.ending
+        if self._index.cancel_requested_id and self.cancel_precedes(order):
             self._deliver_cancel()
         if order > self._order:
             self._order = order

@@ -20,6 +20,8 @@ class Kind(str, Enum):
     SIGNAL = "signal to"  #: a signal to another execution
     CANCEL = "cancel request to"  #: a request to another execution
 
+    __hash__ = str.__hash__  # Enum's own is Python code, and every look-up of an index needs one
+
 
 class State(str, Enum):
     """How far it is."""
@@ -32,6 +34,8 @@ class State(str, Enum):
     TERMINATED = "terminated"
     REFUSED = "refused"  #: the service would not start it
     THROTTLED = "throttled"  #: refused for a limit or a rate; can be asked for again
+
+    __hash__ = str.__hash__  # as above
 
 
 @dataclass(slots=True, kw_only=True)

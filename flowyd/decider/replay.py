@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from flowyd.decider import decisions as wire
@@ -43,7 +43,7 @@ from flowyd.sdk.failures import CancelRequested, RestartRequested, SuspendTask, 
 from flowyd.sdk.nested import Findings, fill
 from flowyd.sdk.placeholder import Error, ResultObject
 from flowyd.sdk.registry import WorkflowRegistration
-from flowyd.sdk.scheduling import ExecutionInfo, TaskCall
+from flowyd.sdk.scheduling import Callee, ExecutionInfo
 from flowyd.sdk.serialize import checked_length
 from flowyd.sdk.tracebacks import Failure, describe, reason_of
 from flowyd.sdk.workflow import LONG_HISTORY_EVENTS, Finish, Restart, Workflow
@@ -101,18 +101,22 @@ class Replay:
         self.progress.check_running()
         try:
             yield
-        except FlowydError:
-            raise
-        except Divergence as divergence:
-            self.progress.ending = divergence
-            raise
-        except Exception as error:
-            self.progress.end(OurFault(error))
+        except (Divergence, Exception) as error:
+            self._refuse(error)
 
-    def task(self, call: TaskCall) -> ResultObject[Any]:
+    def _refuse(self, error: Divergence | Exception) -> NoReturn:
+        if isinstance(error, FlowydError):
+            raise error
+        self.progress.end(error if isinstance(error, Divergence) else OurFault(error))
+
+    def task(self, callee: Callee, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> ResultObject[Any]:
         """The result object of the next call of this attribute."""
-        with self._answering():
-            return self._caller.call(call)
+        # As _answering does, but without the cost of a context manager per known call.
+        self.progress.check_running()
+        try:
+            return self._caller.call(callee, arguments, keywords)
+        except (Divergence, Exception) as error:
+            self._refuse(error)
 
     def timer(self, seconds: float) -> ResultObject[None]:
         """The result object of a durable timer."""

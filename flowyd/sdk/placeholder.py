@@ -131,6 +131,10 @@ for _used, _methods in _USES.items():
         setattr(ResultObject, f"__{_method}__", _refusal(_used))
 
 
+#: The value of a result that nobody has asked for yet.
+_UNREAD: Any = object()
+
+
 class Placeholder(ResultObject[T]):
     """A call without a result: not scheduled, blocked, delayed or running."""
 
@@ -161,20 +165,22 @@ class Result(ResultObject[T]):
     __slots__ = ("_value",)
 
     def __init__(self, value: T, *, call: str = "", order: int = 0, watcher: Watcher | None = None) -> None:
-        super().__init__(call=call, order=order, watcher=watcher)
+        # Not by super(): a replay makes one for every finished call, and this halves the cost.
+        self.call = call
+        self.order: int = order
+        self.watcher = watcher
+        self.target = None
         self._value = value
 
     def result(self) -> T:
         """The value the task returned."""
-        self._learn()
-        return self.peek()
+        if self.watcher is not None:
+            self.watcher.learn(self.order)
+        return self.peek() if self._value is _UNREAD else self._value
 
     def peek(self) -> T:
         """The value, for passing it on without the code having seen it."""
         return self._value
-
-
-_UNREAD: Any = object()
 
 
 class EncodedResult(Result[T]):

@@ -6,12 +6,13 @@ returns at once with a result object. The name of the attribute, not of the type
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from flowyd.sdk.placeholder import ResultObject
 from flowyd.sdk.registry import registration_of
 from flowyd.sdk.retry import RetryPolicy
-from flowyd.sdk.scheduling import TaskCall, TaskKind
+from flowyd.sdk.scheduling import Callee, Scheduler, TaskKind
 from flowyd.sdk.serialize import decode_value, encode_arguments
 from flowyd.sdk.settings import TaskSettings, convert
 
@@ -31,29 +32,19 @@ class Runs(Protocol[R_co]):
 class BoundProxy(Generic[R]):
     """A proxy on one workflow object; calling it asks for one task."""
 
-    __slots__ = ("_proxy", "_workflow")
+    __slots__ = ("_callee", "_proxy", "_scheduler", "_workflow")
 
-    def __init__(self, proxy: TaskProxy[R], workflow: Workflow) -> None:
+    def __init__(self, proxy: TaskProxy[R], workflow: Workflow, scheduler: Scheduler) -> None:
         self._proxy = proxy
         self._workflow = workflow
+        self._scheduler = scheduler
+        self._callee = proxy.callee()
 
     def __call__(self, *arguments: Any, **keywords: Any) -> ResultObject[R]:
         """The result object of this call; arguments may be or hold other result objects."""
-        proxy = self._proxy
         overlay = self._workflow.overlay
-        return self._workflow.scheduler.task(
-            TaskCall(
-                proxy.kind,
-                proxy.attribute or proxy.name,
-                proxy.name,
-                proxy.version,
-                TaskSettings(**{**proxy.overrides, **overlay}) if overlay else proxy.settings,
-                arguments,
-                keywords,
-                proxy._serialize_arguments,
-                proxy._deserialize_result,
-            )
-        )
+        callee = self._proxy.callee_with(overlay) if overlay else self._callee
+        return self._scheduler.task(callee, arguments, keywords)
 
 
 class TaskProxy(Generic[R]):
@@ -68,6 +59,7 @@ class TaskProxy(Generic[R]):
         self.attribute = ""
         self.overrides = convert(overrides)
         self.settings = TaskSettings(**self.overrides)
+        self._callee: Callee | None = None
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.attribute = self.attribute or attribute
@@ -79,11 +71,37 @@ class TaskProxy(Generic[R]):
     def __get__(self, instance: Workflow | None, owner: type) -> TaskProxy[R] | BoundProxy[R]:
         if instance is None:
             return self
-        if getattr(instance, "scheduler", None) is None:
+        scheduler = getattr(instance, "scheduler", None)
+        if scheduler is None:
             raise AttributeError(
                 f"{owner.__name__}.{self.attribute} can only be called while flowyd runs the workflow"
             )
-        return BoundProxy(self, instance)
+        bound = BoundProxy(self, instance, scheduler)
+        if getattr(owner, self.attribute, None) is self:
+            # Found there by Python itself the next time: a third of the cost of a finished call in a replay.
+            vars(instance)[self.attribute] = bound
+        return bound
+
+    def callee(self) -> Callee:
+        """Whom calls ask outside options()."""
+        if self._callee is None:
+            self._callee = self._callee_by(self.settings)
+        return self._callee
+
+    def callee_with(self, overlay: Mapping[str, Any]) -> Callee:
+        """Whom calls ask inside options() with these settings."""
+        return self._callee_by(TaskSettings(**{**self.overrides, **overlay}))
+
+    def _callee_by(self, settings: TaskSettings) -> Callee:
+        return Callee(
+            self.kind,
+            self.attribute or self.name,
+            self.name,
+            self.version,
+            settings,
+            self._serialize_arguments,
+            self._deserialize_result,
+        )
 
     #: Transport hooks: replace them in a subclass; the other side must match.
     _serialize_arguments = staticmethod(encode_arguments)

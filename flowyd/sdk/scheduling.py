@@ -24,8 +24,8 @@ class TaskKind(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TaskCall:
-    """One call of a proxy."""
+class Callee:
+    """Whom the calls of a proxy ask, and how; the same object for every call without options()."""
 
     kind: TaskKind
     #: The proxy's name on the workflow class.
@@ -33,8 +33,6 @@ class TaskCall:
     type_name: str
     type_version: str
     settings: TaskSettings
-    arguments: tuple[Any, ...]
-    keywords: dict[str, Any]
     #: Arguments to input text, result text to value.
     serialize: Callable[..., str]
     deserialize: Callable[[str], Any]
@@ -67,7 +65,7 @@ class Scheduler(Protocol):
         """Events of the history when the code first got here."""
         ...
 
-    def task(self, call: TaskCall) -> ResultObject[Any]:
+    def task(self, callee: Callee, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> ResultObject[Any]:
         """The result object of the next call of this attribute."""
         ...
 

@@ -24,6 +24,8 @@ T = TypeVar("T")
 #: A history this long is a reason to restart; the service ends an execution at 25,000 events.
 LONG_HISTORY_EVENTS = 10_000
 
+_NO_OVERLAY: Mapping[str, Any] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Restart:
@@ -79,7 +81,7 @@ class Workflow:
     @property
     def overlay(self) -> Mapping[str, Any]:
         """What the options() blocks around this point say; inner ones beat outer ones."""
-        return self._overlays[-1] if self._overlays else {}
+        return self._overlays[-1] if self._overlays else _NO_OVERLAY
 
     @contextmanager
     def options(self, **overrides: Any) -> Iterator[None]:

@@ -17,7 +17,7 @@ from flowyd.sdk.failures import RestartRequested, TaskError
 from flowyd.sdk.nested import Findings, fill
 from flowyd.sdk.placeholder import Error, Result, ResultObject
 from flowyd.sdk.registry import WorkflowRegistration
-from flowyd.sdk.scheduling import ExecutionInfo, TaskCall, TaskKind
+from flowyd.sdk.scheduling import Callee, ExecutionInfo, TaskKind
 from flowyd.sdk.serialize import decode_value, encode_value
 from flowyd.sdk.tracebacks import describe, read_details
 from flowyd.sdk.workflow import Finish, Restart
@@ -119,34 +119,34 @@ class PlainScheduler:
     def cancel(self, target: ResultObject[Any]) -> None:
         """Too late: everything is finished."""
 
-    def task(self, call: TaskCall) -> ResultObject[Any]:
+    def task(self, callee: Callee, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> ResultObject[Any]:
         """Runs the activity or child workflow."""
         findings = Findings()
-        arguments, keywords = fill(call.arguments, findings), fill(call.keywords, findings)
-        shown = f"{call.attribute} ({call.type_name} {call.type_version})"
+        arguments, keywords = fill(arguments, findings), fill(keywords, findings)
+        shown = f"{callee.attribute} ({callee.type_name} {callee.type_version})"
         if findings.errors:
             error = findings.errors[0].exception
             if len(findings.errors) > 1:
                 error = TaskError("\n".join(one.reason for one in findings.errors))
-            return self._failed(call, shown, error)
-        text = call.serialize(*arguments, **keywords)
+            return self._failed(callee, shown, error)
+        text = callee.serialize(*arguments, **keywords)
         failures = 0
         while True:
             try:
-                result = self._run(call, text)
+                result = self._run(callee, text)
             except TaskError as error:
                 failures += 1
-                policy = call.settings.retry_policy
+                policy = callee.settings.retry_policy
                 if policy is not None and policy.tries_again(failures, error.error_type):
                     continue
-                return self._failed(call, shown, error)
+                return self._failed(callee, shown, error)
             self._order += 1
-            return Result(call.deserialize(result), call=shown, order=self._order, watcher=self)
+            return Result(callee.deserialize(result), call=shown, order=self._order, watcher=self)
 
-    def _run(self, call: TaskCall, text: str) -> str:
-        if call.kind is TaskKind.ACTIVITY:
-            return run_activity(self._catalogue.activity(call.type_name, call.type_version), text)
-        registration = self._catalogue.workflow(call.type_name, call.type_version)
+    def _run(self, callee: Callee, text: str) -> str:
+        if callee.kind is TaskKind.ACTIVITY:
+            return run_activity(self._catalogue.activity(callee.type_name, callee.type_version), text)
+        registration = self._catalogue.workflow(callee.type_name, callee.type_version)
         instance = registration.factory(scheduler=None)
         arguments, keywords = instance._deserialize_arguments(text)
         child = PlainScheduler(self._catalogue, self._signals)
@@ -160,8 +160,8 @@ class PlainScheduler:
             raise TaskError(failure.reason, details=failure.details, error_type=remote.error_type) from error
         return instance._serialize_result(value)
 
-    def _failed(self, call: TaskCall, shown: str, error: TaskError) -> ResultObject[Any]:
-        if not call.settings.error_handling:
+    def _failed(self, callee: Callee, shown: str, error: TaskError) -> ResultObject[Any]:
+        if not callee.settings.error_handling:
             raise _Stopped(error)
         self._order += 1
         return Error(error, call=shown, order=self._order, watcher=self)
