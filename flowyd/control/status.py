@@ -24,6 +24,8 @@ class WorkerStatus:
     state_s: float
     #: The task in hand; None when idle. Members as `reports.TaskInHand`, without the token.
     task: dict[str, Any] | None = None
+    #: How many tasks are in hand: more than one only where the pool's concurrency is above 1.
+    tasks_in_hand: int = 0
     #: Age of the last report, and of the task's last heartbeat, seconds; None: there was none.
     report_age_s: float | None = None
     heartbeat_age_s: float | None = None

@@ -59,7 +59,7 @@ class Background:
 
     def _opened_log(self) -> TextIO:
         try:
-            log = open(self.log_file, "a", encoding="utf-8", opener=_for_the_owners_group)
+            log = open(self.log_file, "a", encoding="utf-8", opener=_for_the_owners_group)  # noqa: SIM115 - our caller closes it
             # So that a pid file that cannot be written is found before the terminal is gone.
             self.pid_file.parent.mkdir(parents=True, exist_ok=True)
             self.pid_file.touch(mode=0o644)

@@ -85,6 +85,7 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
         state=child.state(),
         state_s=now - (report.since if report else child.started_at),
         task=task,
+        tasks_in_hand=len(child.in_hand),
         report_age_s=now - report.since if report else None,
         heartbeat_age_s=now - heartbeat if heartbeat is not None else None,
         started_at=child.started_wall_at,

@@ -50,6 +50,7 @@ def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand
         environment=dict(pool.environment),
         orphans=orphans,
         quarantine_keys=quarantine_keys_file(config),
+        concurrency=pool.concurrency,
     )
 
 

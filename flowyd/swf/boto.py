@@ -9,7 +9,9 @@ answer got lost may have been handed a task, and the next poll comes anyway.
 from __future__ import annotations
 
 import math
+import os
 import select
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -85,6 +87,12 @@ class BotoClient:
             return None
         return self.call(action, request)
 
+    def begin_poll(self, action: str, request: Request) -> PendingCall:
+        """Sends the poll from a thread of its own, so that several polls can be waited for at once."""
+        # botocore's clients may be used by several threads, but only one at a time may make one.
+        self._client(1)
+        return PendingCall(lambda: self.call(action, request))
+
     def close(self) -> None:
         """See `SwfClient.close`."""
         while self._clients:
@@ -108,6 +116,42 @@ class BotoClient:
             except (ProfileNotFound, ValueError) as error:
                 raise ConfigError([f"{self._where}: {error}"]) from error
         return self._clients[attempts]
+
+
+class PendingCall:
+    """A poll under way in a thread; readable (fileno) when `finish` will not wait."""
+
+    def __init__(self, call: Callable[[], Answer]) -> None:
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        self._call = call
+        self._answer: Answer | None = None
+        self._error: Exception | None = None
+        # A daemon thread: whoever ends without waiting for the poll must not be kept.
+        self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """The end of a pipe that becomes readable with the answer."""
+        return self._reader
+
+    def withdraw(self) -> None:
+        """Nothing: Amazon SWF cannot take a poll back; `finish` waits for it, about a minute at most."""
+
+    def finish(self) -> Answer | None:
+        """The answer. Raises what `BotoClient.call` raises."""
+        self._thread.join()
+        os.close(self._reader)
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+    def _run(self) -> None:
+        try:
+            self._answer = self._call()
+        except Exception as error:
+            self._error = error
+        finally:
+            os.close(self._writer)
 
 
 def _session(profile: str | None, region: str | None) -> boto3.Session:

@@ -157,11 +157,13 @@ class ActivityWorker:
         try:
             answer = polled_again(self._client, self._domain, task)
         except FlowydError as error:
-            logger.error("%s of %s: %s", task.type_name, task.workflow_id, error, extra=_tags(task))
+            logger.error("%s of %s: %s", task.type_name, task.workflow_id, error, extra=tags_of(task))
             self._answers.fail(task.task_token, f"released from quarantine, but not run: {error}", None)
             return
         if answer is None:
-            logger.info("%s of %s was closed meanwhile", task.type_name, task.workflow_id, extra=_tags(task))
+            logger.info(
+                "%s of %s was closed meanwhile", task.type_name, task.workflow_id, extra=tags_of(task)
+            )
             return
         self._run_task(task, answer)
 
@@ -175,7 +177,7 @@ class ActivityWorker:
         if quarantined is not None:
             self._answers.fail(task.task_token, quarantined, None)
         elif registration is None:
-            self._refuse(task)
+            refuse(task, self._answers, task_list=self._task_list, why_not=self._why_not)
         else:
             self._perform(registration, task, answer.get("input"))
         self._reporter.finished(failed=self._answers.answered == "failed")
@@ -192,17 +194,17 @@ class ActivityWorker:
             raise
         except BaseException as error:
             # What passes the activity's own answer: SystemExit, and bugs outside of `run`.
-            logger.exception("%s of %s broke", task.type_name, task.workflow_id, extra=_tags(task))
+            logger.exception("%s of %s broke", task.type_name, task.workflow_id, extra=tags_of(task))
             if not self._answers.answered:
                 self._answers.fail(token, f"{type(error).__name__}: {error}", None)
 
-    def _refuse(self, task: TaskInHand) -> None:
-        """No module serves the type: the execution learns it at once instead of by a timeout."""
-        name = f"{task.type_name} {task.type_version}"
-        reason = f"no activity {name} is served on task list {self._task_list}"
-        details = "\n\n".join(f"{path}: {why}" for path, why in self._why_not.items())
-        logger.error("%s; %s of %s fails", reason, task.activity_id, task.workflow_id, extra=_tags(task))
-        self._answers.fail(task.task_token, reason, details or None)
+
+def refuse(task: TaskInHand, answers: TaskAnswers, *, task_list: str, why_not: Mapping[str, str]) -> None:
+    """No module serves the type: the execution learns it at once instead of by a timeout."""
+    reason = f"no activity {task.type_name} {task.type_version} is served on task list {task_list}"
+    details = "\n\n".join(f"{path}: {why}" for path, why in why_not.items())
+    logger.error("%s; %s of %s fails", reason, task.activity_id, task.workflow_id, extra=tags_of(task))
+    answers.fail(task.task_token, reason, details or None)
 
 
 def _run_async(activity: Activity) -> None:
@@ -232,7 +234,8 @@ def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
     )
 
 
-def _tags(task: TaskInHand) -> dict[str, str]:
+def tags_of(task: TaskInHand) -> dict[str, str]:
+    """The task as fields of a log record."""
     return {
         "action": "activity",
         "activity": task.type_name,

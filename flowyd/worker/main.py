@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import time
+from typing import cast
 
 import setproctitle
 
@@ -23,6 +24,7 @@ from flowyd.sdk.registry import (
 from flowyd.swf.client import PollingClient
 from flowyd.swf.limits import NAME_CHARACTERS
 from flowyd.worker.loading import Loaded, load_modules
+from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.registration import register_activity, register_domain, register_workflow, served
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.service import client_of, identity
@@ -105,9 +107,25 @@ def _serve(
         setproctitle.setproctitle(f"{title}: nothing to serve")
         while not stop.requested:
             stop.wait(3600.0)
+    elif activities and spec.concurrency > 1:
+        from flowyd.worker.concurrent import ConcurrentClient, ConcurrentWorker  # asyncio: 60 ms
+
+        ConcurrentWorker(
+            # Both clients that `client_of` makes have what it needs.
+            cast(ConcurrentClient, client),
+            activities,
+            domain=service.domain,
+            task_list=spec.task_list,
+            identity=identity(spec.pool),
+            title=title,
+            why_not=broken,
+            reporter=reporter,
+            stop=stop,
+            quarantine=QuarantineKeys(spec.quarantine_keys),
+            concurrency=spec.concurrency,
+        ).run(released=spec.orphans)
     elif activities:
         from flowyd.worker.activity_worker import ActivityWorker
-        from flowyd.worker.quarantined import QuarantineKeys
 
         ActivityWorker(
             client,

@@ -23,6 +23,8 @@ from flowyd.worker.stopping import StopSignal
 
 logger = logging.getLogger(__name__)
 
+#: A service that holds a poll waits for a task; one that says so soon that there is none is asked less often.
+_HASTY_S = 0.5
 #: A task that comes within this is not worth a report that the worker was polling before it, seconds.
 _AT_ONCE_S = 0.002
 
@@ -55,6 +57,8 @@ class Poller:
         self._reporter = reporter
         self._begin: Callable[[str, Request], Pending] | None = getattr(client, "begin_poll", None)
         self._pending: dict[int, Pending] = {}
+        self._begun_at: dict[int, float] = {}
+        self._was_hasty = False
         self._pauses = Pauses()
 
     def next_task(self) -> tuple[Poll, Answer] | None:
@@ -75,10 +79,14 @@ class Poller:
                 self._stop.wait(pause)
                 continue
             if found is not None:
-                self._pauses.reset()
                 poll, answer = found
                 if answer.get("taskToken"):
+                    self._pauses.reset()
                     return poll, answer
+                if self._was_hasty:
+                    self._stop.wait(self._pauses.next_s())
+                else:
+                    self._pauses.reset()
             elif self._stop.requested:
                 return None
 
@@ -90,7 +98,9 @@ class Poller:
             return None
         poll = self._polls[0]
         self._say_polling()
+        began_at = time.monotonic()
         answer = self._client.poll(poll.action, poll.request, withdraw=self._stop)
+        self._was_hasty = time.monotonic() - began_at < _HASTY_S
         return None if answer is None else (poll, answer)
 
     def _next_of_all(self, begin: Callable[[str, Request], Pending]) -> tuple[Poll, Answer] | None:
@@ -99,6 +109,7 @@ class Poller:
         for number, poll in enumerate(self._polls):
             if number not in self._pending:
                 self._pending[number] = begin(poll.action, poll.request)
+                self._begun_at[number] = time.monotonic()
         waiting: list[Readable] = [self._stop, *self._pending.values()]
         readable, _, _ = select.select(waiting, [], [], _AT_ONCE_S)
         if not readable:
@@ -124,6 +135,7 @@ class Poller:
 
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
         answer = self._pending.pop(number).finish()
+        self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
         return None if answer is None else (self._polls[number], answer)
 
     def _say_polling(self) -> None:

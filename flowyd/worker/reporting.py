@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 
 from flowyd.control.reports import Report, TaskInHand, WorkerState, encode_report
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
@@ -20,7 +21,7 @@ class Reporter:
         self._fd = fd
         self._done = 0
         self._failed = 0
-        self._running: tuple[float, float | None, TaskInHand] | None = None
+        self._running: tuple[float, float | None, tuple[TaskInHand, ...]] | None = None
 
     def report(
         self,
@@ -47,7 +48,16 @@ class Reporter:
     def running(self, task: TaskInHand, *, limit_s: float | None) -> None:
         """Reports that the task is in hand and for how long at most."""
         now = time.monotonic()
-        self._running = (now, None if limit_s is None else now + limit_s, task)
+        self._running = (now, None if limit_s is None else now + limit_s, (task,))
+        self._write_running(None)
+
+    def in_hand(self, tasks: Sequence[TaskInHand], *, until: float | None) -> None:
+        """Reports that all these tasks are in hand, with one deadline; none: that it polls."""
+        if not tasks:
+            self.report(WorkerState.POLLING, until=time.monotonic() + POLLING_LIMIT_S)
+            return
+        since = self._running[0] if self._running else time.monotonic()
+        self._running = (since, until, tuple(tasks))
         self._write_running(None)
 
     def held(self, task: TaskInHand) -> None:
@@ -81,13 +91,14 @@ class Reporter:
     def _write_running(self, heartbeat_at: float | None) -> None:
         if self._running is None:
             return
-        since, until, task = self._running
+        since, until, (task, *more) = self._running
         self._write(
             Report(
                 state=WorkerState.RUNNING,
                 since=since,
                 until=until,
                 task=task,
+                more_tasks=tuple(more),
                 tasks_done=self._done,
                 tasks_failed=self._failed,
                 last_heartbeat_at=heartbeat_at,

@@ -43,6 +43,8 @@ class WorkerSpec:
     orphans: tuple[TaskInHand, ...] = ()
     #: The keys of quarantined tasks (`flowyd.control.quarantine`).
     quarantine_keys: Path | None = None
+    #: Async activities it runs at once.
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

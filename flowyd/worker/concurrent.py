@@ -1,0 +1,264 @@
+"""The activity worker for pools with `concurrency`: several async activities at once, on one event loop.
+
+One poll is out as long as a task more may be taken. Everything the loop does itself is short: calls to the
+service are blocking but local or quick. An activity that is not async holds up the others while it runs.
+Each task has its limit: past it the worker asks whether the task is still open, and cancels the coroutine of
+one that is not. What it reports as its deadline lies behind the earliest limit, so only a loop that stands
+still is ever late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import setproctitle
+
+from flowyd.control.reports import TaskInHand
+from flowyd.errors import FlowydError
+from flowyd.sdk.registry import ActivityRegistration
+from flowyd.swf.client import Answer, PollingClient, Request
+from flowyd.swf.limits import POLL_READ_TIMEOUT_S
+from flowyd.worker.activity_worker import (
+    LATE_S,
+    TaskAnswers,
+    refuse,
+    tags_of,
+    task_in_hand,
+)
+from flowyd.worker.calling import Pauses
+from flowyd.worker.errand import task_is_open
+from flowyd.worker.polling import Pending
+from flowyd.worker.quarantined import QuarantineKeys
+from flowyd.worker.released import polled_again
+from flowyd.worker.reporting import Reporter
+from flowyd.worker.stopping import StopSignal
+
+logger = logging.getLogger(__name__)
+
+#: A task that is open past its usual limit is asked about again after this, seconds.
+_OPEN_AGAIN_S = 60.0
+#: Reported beyond the earliest limit: what the loop gets to act on the limit itself, seconds.
+_LOOP_LATE_S = 15.0
+
+
+class ConcurrentClient(PollingClient, Protocol):
+    """A client whose polls can be waited for beside other things."""
+
+    def begin_poll(self, action: str, request: Request) -> Pending: ...
+
+
+class _Running:
+    """One task under way."""
+
+    def __init__(self, task: TaskInHand, limit_s: float | None) -> None:
+        self.task = task
+        self.began_at = time.monotonic()
+        self.limit_at = None if limit_s is None else self.began_at + limit_s
+        self.coroutine: asyncio.Task[None] | None = None
+
+
+class ConcurrentWorker:
+    """Serves the registered activity types on one task list, several tasks at a time."""
+
+    def __init__(
+        self,
+        client: ConcurrentClient,
+        registrations: Mapping[tuple[str, str], ActivityRegistration],
+        *,
+        domain: str,
+        task_list: str,
+        identity: str,
+        title: str,
+        why_not: Mapping[str, str],
+        reporter: Reporter,
+        stop: StopSignal,
+        quarantine: QuarantineKeys,
+        concurrency: int,
+    ) -> None:
+        """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
+        self._client = client
+        self._registrations = registrations
+        self._domain = domain
+        self._task_list = task_list
+        self._request = {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
+        self._title = title
+        self._why_not = why_not
+        self._reporter = reporter
+        self._stop = stop
+        self._quarantine = quarantine
+        self._concurrency = concurrency
+        self._running: dict[str, _Running] = {}
+        self._changed = asyncio.Event()
+
+    def run(self, *, released: Iterable[TaskInHand] = ()) -> None:
+        """Runs tasks until a stop is requested and those in hand have ended."""
+        self._name_those_that_hold_up()
+        asyncio.run(self._serve(released))
+
+    async def _serve(self, released: Iterable[TaskInHand]) -> None:
+        asyncio.get_running_loop().add_reader(self._stop.fileno(), self._stop_came)
+        self._say()
+        for task in released:
+            self._begin_released(task)
+        pauses = Pauses()
+        while not self._stop.requested:
+            if len(self._running) >= self._concurrency:
+                await self._something()
+                continue
+            try:
+                answer = await self._polled()
+            except FlowydError as error:
+                pause = pauses.next_s()
+                logger.warning("polling again in %.1f s: %s", pause, error, extra={"action": "poll"})
+                await self._something(pause)
+                continue
+            pauses.reset()
+            if answer is not None and answer.get("taskToken"):
+                self._take(answer)
+        while self._running:
+            await self._something()
+
+    def _stop_came(self) -> None:
+        # What was written stays in the pipe; one look at it is enough.
+        asyncio.get_running_loop().remove_reader(self._stop.fileno())
+        self._changed.set()
+
+    async def _something(self, limit_s: float | None = None) -> None:
+        """Waits until a task ends, a limit passes, a stop is requested, or so long."""
+        limits = [entry.limit_at for entry in self._running.values() if entry.limit_at is not None]
+        patience = [at - time.monotonic() for at in limits] + ([] if limit_s is None else [limit_s])
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), max(0.0, min(patience)) if patience else None)
+        self._changed.clear()
+        self._look_at_limits()
+
+    async def _polled(self) -> Answer | None:
+        """One poll, to its end; taken back when a stop is requested."""
+        self._say()
+        pending = self._client.begin_poll("PollForActivityTask", self._request)
+        given_up_at = time.monotonic() + POLL_READ_TIMEOUT_S
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+
+        def arrive() -> None:
+            arrived.set()
+            self._changed.set()
+
+        loop.add_reader(pending.fileno(), arrive)
+        try:
+            while not arrived.is_set() and not self._stop.requested and time.monotonic() < given_up_at:
+                await self._something(given_up_at - time.monotonic())
+            if not arrived.is_set():
+                pending.withdraw()
+                await arrived.wait()
+        finally:
+            loop.remove_reader(pending.fileno())
+        return pending.finish()
+
+    # Tasks.
+
+    def _take(self, answer: Answer) -> None:
+        task = task_in_hand(answer)
+        if self._quarantine.is_held(task):
+            self._reporter.held(task)
+            self._say()
+            return
+        self._begin(task, answer)
+
+    def _begin_released(self, task: TaskInHand) -> None:
+        try:
+            answer = polled_again(self._client, self._domain, task)
+        except FlowydError as error:
+            logger.error("%s of %s: %s", task.type_name, task.workflow_id, error, extra=tags_of(task))
+            TaskAnswers(self._client, self._reporter).fail(
+                task.task_token, f"released from quarantine, but not run: {error}", None
+            )
+            return
+        if answer is not None:
+            self._begin(task, answer)
+
+    def _begin(self, task: TaskInHand, answer: Answer) -> None:
+        registration = self._registrations.get((task.type_name, task.type_version))
+        usual = registration.start_to_close if registration else None
+        entry = _Running(task, None if usual is None else usual + LATE_S)
+        self._running[task.task_token] = entry
+        self._say()
+        entry.coroutine = asyncio.get_running_loop().create_task(
+            self._perform(registration, task, answer.get("input"))
+        )
+
+    async def _perform(
+        self, registration: ActivityRegistration | None, task: TaskInHand, text: str | None
+    ) -> None:
+        answers = TaskAnswers(self._client, self._reporter)
+        quarantined = self._quarantine.why_failed(task)
+        try:
+            if quarantined is not None:
+                answers.fail(task.task_token, quarantined, None)
+            elif registration is None:
+                refuse(task, answers, task_list=self._task_list, why_not=self._why_not)
+            else:
+                activity = registration.factory(input=text, scheduler=answers, token=task.task_token)
+                if type(activity).is_async():
+                    await activity.run_async()
+                else:
+                    activity()
+        except asyncio.CancelledError:
+            logger.warning(
+                "%s of %s is closed and was given up", task.type_name, task.workflow_id, extra=tags_of(task)
+            )
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # What passes the activity's own answer: SystemExit, and bugs outside of `run`.
+            logger.exception("%s of %s broke", task.type_name, task.workflow_id, extra=tags_of(task))
+            if not answers.answered:
+                answers.fail(task.task_token, f"{type(error).__name__}: {error}", None)
+        finally:
+            del self._running[task.task_token]
+            self._reporter.finished(failed=answers.answered == "failed")
+            self._changed.set()
+            self._say()
+
+    def _look_at_limits(self) -> None:
+        """Cancels what runs on although its task is closed."""
+        now = time.monotonic()
+        for entry in list(self._running.values()):
+            if entry.limit_at is None or now < entry.limit_at:
+                continue
+            entry.limit_at = now + _OPEN_AGAIN_S
+            try:
+                is_open = task_is_open(self._client, self._domain, entry.task)
+            except FlowydError as error:
+                logger.warning("nobody says whether %s is open: %s", entry.task.activity_id, error)
+                continue
+            if not is_open and entry.coroutine is not None:
+                entry.coroutine.cancel()
+            self._say()
+
+    def _say(self) -> None:
+        """Reports the tasks in hand, or that it polls."""
+        entries = list(self._running.values())
+        limits = [entry.limit_at for entry in entries if entry.limit_at is not None]
+        until = min(limits) + _LOOP_LATE_S if limits else None
+        self._reporter.in_hand([entry.task for entry in entries], until=until)
+        doing = f"{len(entries)} of {self._concurrency} tasks" if entries else f"polling {self._task_list}"
+        setproctitle.setproctitle(f"{self._title}: {doing}")
+
+    def _name_those_that_hold_up(self) -> None:
+        plain = [
+            name
+            for (name, _), registration in self._registrations.items()
+            if not getattr(registration.factory, "is_async", bool)()
+        ]
+        if plain:
+            logger.warning(
+                "not async, so they hold up the other tasks of their worker: %s",
+                ", ".join(sorted(plain)),
+                extra={"action": "loading"},
+            )
