@@ -12,12 +12,15 @@ from flowyd.decider.determinism import compare, forgotten, missed
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
-from flowyd.decider.records import Asked, Kind, State
+from flowyd.decider.records import Asked, Kind, State, is_own_timer
 from flowyd.errors import ProgramError
 from flowyd.swf.limits import NAME_CHARACTERS
 
-#: Activities, children and timers that run at the same time; more wait for a later decision.
+#: Activities, children and their delays and pauses open at the same time; more wait for a later decision.
 OPEN_TASKS = 64
+
+#: Timers of the author's own open at the same time. The service takes 1,000; the rest is for delays.
+OPEN_TIMERS = 900
 
 #: Pause before asking again for what the service refused for a limit or a rate, seconds: doubled each time.
 _PAUSE_S = 1
@@ -34,19 +37,24 @@ class Requests:
         self._progress = progress
         self._open_limit = open_limit
         self._open = index.open_tasks
+        self._open_timers = index.open_timers
         #: In program order.
         self.decisions: list[Decision] = []
         #: What these decisions ask for.
         self.new: list[tuple[Kind, str]] = []
         #: What of the history the code asked for again.
         self.touched: set[tuple[Kind, str]] = set()
+        #: The highest event id that ended one of them.
+        self.settled = 0
         #: Tasks and timers that the end of the run must wait for: all but timers of the author's own.
         self.outstanding = 0
 
-    def touch(self, key: tuple[Kind, str]) -> None:
+    def touch(self, key: tuple[Kind, str], held: Asked) -> None:
         """The code asks again for what the history is known to hold as the code asks for it."""
         self._progress.asked_for.append(key)
         self.touched.add(key)
+        if held.order > self.settled:
+            self.settled = held.order
 
     def holds_back(self, key: tuple[Kind, str]) -> bool:
         """Whether this awaited task is new and must wait for others to end; if so, that is noted."""
@@ -70,6 +78,8 @@ class Requests:
         if held is None:
             return None
         self.touched.add(key)
+        if awaited:
+            self.settled = max(self.settled, held.order)
         compare(held, what=what, input_text=input_text)
         if held.refusals:  # the pauses after each belong to it
             pauses = ((Kind.TIMER, _again(asked_id, n)) for n in range(1, held.refusals + 1))
@@ -105,11 +115,18 @@ class Requests:
             raise ProgramError(f"the id {asked_id!r} is longer than {NAME_CHARACTERS} characters")
         if awaited:
             self.outstanding += 1
-        if kind in _LIMITED and self._open >= self._open_limit:
+        own_timer = is_own_timer(kind, asked_id)
+        if own_timer:
+            if self._open_timers >= OPEN_TIMERS:
+                return
+        elif kind in _LIMITED and self._open >= self._open_limit:
             return
         if (kind, asked_id) not in self._index.asked:
             self._check_not_passed(kind, asked_id, what=what, input_text=input_text, since=since)
-        self._open += kind in _LIMITED
+        if own_timer:
+            self._open_timers += 1
+        else:
+            self._open += kind in _LIMITED
         self.new.append((kind, asked_id))
         self.decisions.append(decision)
 
@@ -120,8 +137,14 @@ class Requests:
         if decision >= self._index.started_id or self._index.close_refused_id > decision:
             return
         passed = self._index.decided_at(decision)
-        if passed is None or passed.open_after >= min(self._open_limit, OPEN_TASKS):
-            return  # held back then, as too many were open
+        if passed is None:
+            return
+        if is_own_timer(kind, asked_id):
+            held_back = passed.timers_after >= OPEN_TIMERS
+        else:
+            held_back = passed.open_after >= min(self._open_limit, OPEN_TASKS)
+        if held_back:
+            return
         raise missed(kind=kind, asked_id=asked_id, what=what, input_text=input_text, decision=decision)
 
     def _paused(self, held: Asked) -> bool:

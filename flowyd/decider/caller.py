@@ -117,7 +117,7 @@ class Caller:
             return None
         state = held.state
         if state is State.COMPLETED:
-            self._requests.touch(known.key)
+            self._requests.touch(known.key, held)
             if known.has_value():
                 return Result(known.value, call=known.shown, order=held.order, watcher=self._progress)
             text = "null" if held.result is None else held.result
@@ -125,7 +125,7 @@ class Caller:
                 text, known.decode, call=known.shown, order=held.order, watcher=self._progress
             )
         if state is State.OPEN:
-            self._requests.touch(known.key)
+            self._requests.touch(known.key, held)
             self._requests.outstanding += 1
             return Placeholder(call=known.shown, watcher=self._progress, target=known.key)
         return None

@@ -11,7 +11,17 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
 from flowyd.decider.recall import KNOWN_BYTES, Known
-from flowyd.decider.records import Arrival, Asked, Attributes, Decided, Event, Kind, Start, State
+from flowyd.decider.records import (
+    Arrival,
+    Asked,
+    Attributes,
+    Decided,
+    Event,
+    Kind,
+    Start,
+    State,
+    is_own_timer,
+)
 from flowyd.errors import ProtocolError
 
 #: Causes that pass: the same decision may succeed later (SWF API Reference, ScheduleActivityTaskFailed…).
@@ -40,8 +50,9 @@ class HistoryIndex:
         self.started_id = 0
         self.started_at = 0.0
         self.asked: dict[tuple[Kind, str], Asked] = {}
-        #: Tasks and timers open now.
+        #: Open now: tasks with their delays and pauses, and timers of the author's own.
         self.open_tasks = 0
+        self.open_timers = 0
         self.signals: dict[str, list[Arrival]] = {}
         self.markers: dict[str, list[Arrival]] = {}
         #: Id of the first WorkflowExecutionCancelRequested; 0: none.
@@ -133,6 +144,7 @@ class HistoryIndex:
                 started_at=self._started_times.get(started_id, self.started_at),
                 completed_id=event["eventId"],
                 open_after=self.open_tasks,
+                timers_after=self.open_timers,
             )
         )
 
@@ -143,10 +155,10 @@ class HistoryIndex:
         self.asked[asked.kind, asked.id] = asked
         if asked.state is State.OPEN:
             self._by_event[event_id] = asked
-            if asked.kind in _LIMITED:
-                self.open_tasks += 1
+            self._count(asked, 1)
             if self.decided:
                 self.decided[-1].open_after = self.open_tasks
+                self.decided[-1].timers_after = self.open_timers
         elif asked.state is State.THROTTLED:
             asked.refusals += 1
         self.size_bytes += len(asked.input or "") + _EVENT_BYTES
@@ -161,9 +173,14 @@ class HistoryIndex:
         asked.reason = attributes.get("reason") or attributes.get("cause") or ""
         asked.details = attributes.get("details")
         asked.timeout_kind = attributes.get("timeoutType")
-        if asked.kind in _LIMITED:
-            self.open_tasks -= 1
+        self._count(asked, -1)
         self.size_bytes += len(asked.result or "") + len(asked.details or "")
+
+    def _count(self, asked: Asked, change: int) -> None:
+        if is_own_timer(asked.kind, asked.id):
+            self.open_timers += change
+        elif asked.kind in _LIMITED:
+            self.open_tasks += change
 
     def take(self, event_id: int) -> Asked | None:
         """What was asked for by the event of that id, which is now no longer needed."""

@@ -26,6 +26,14 @@ Target = tuple[Kind, str]
 _LISTED = 20
 
 
+class OurFault(BaseException):
+    """Raised through the author's code when flowyd itself fails in it: never the author's answer."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Progress:
     """How far one run of the code has come."""
 
@@ -71,6 +79,10 @@ class Progress:
             self._deliver_cancel()
         if order > self._order:
             self._order = order
+
+    def pass_by(self, order: int) -> None:
+        """Flowyd, not the code, goes on after this event; a cancel request waits for the code to wait."""
+        self._order = max(self._order, order)
 
     def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> NoReturn:
         """Ends the run here, or delivers a cancel request instead of waiting."""

@@ -62,6 +62,11 @@ class Asked:
     refusals: int = 0
 
 
+def is_own_timer(kind: Kind, asked_id: str) -> bool:
+    """Whether this is a timer the author asked for, `timer-<n>`, not a delay or pause of a call."""
+    return kind is Kind.TIMER and asked_id.startswith("timer-") and asked_id[6:].isdigit()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A signal or marker: the id of its event, and its text."""
@@ -77,8 +82,9 @@ class Decided:
     started_id: int
     started_at: float
     completed_id: int
-    #: Tasks and timers open right after it.
+    #: Open right after it: tasks with their delays and pauses, and timers of the author's own.
     open_after: int
+    timers_after: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,77 +1,47 @@
 """decide: one run of the author's code over a history, from the top, and what comes of it.
 
-The run ends in one of the ways listed in `_run`. Code that fails is an answer (Failed); code that does not
+How a run was left is concluded in `conclusion`. Code that fails is an answer (Failed); code that does not
 fit the history, and any exception of flowyd's own, is Broken and never an answer. A run that returned still
-waits for every task it started: its value is worked out again when they are done.
+waits for every task it started: its value is worked out again when they are done. A restart of a workflow
+with `restart_at` begins another round here, over the same history, until that is long enough.
 """
 
 from __future__ import annotations
 
-import json
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 from uuid import UUID
 
-from flowyd.decider import decisions as wire
 from flowyd.decider.asking import OPEN_TASKS, Requests
-from flowyd.decider.caller import Caller, TaskFailed
-from flowyd.decider.canceling import carry_out
+from flowyd.decider.caller import Caller
+from flowyd.decider.conclusion import End, NextRound, Returned, conclude, our_fault
 from flowyd.decider.determinism import Divergence
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.markers import Markers
-from flowyd.decider.outcomes import (
-    Broken,
-    Canceled,
-    Completed,
-    Decision,
-    Failed,
-    Outcome,
-    Restarted,
-    Suspended,
-)
-from flowyd.decider.progress import Progress, Target
-from flowyd.decider.sources import raising_line
+from flowyd.decider.outcomes import Broken, Outcome
+from flowyd.decider.progress import OurFault, Progress
 from flowyd.decider.waits import Waits
 from flowyd.errors import FlowydError
 from flowyd.sdk.chance import fraction, uuid4
-from flowyd.sdk.failures import CancelRequested, RestartRequested, SuspendTask, TaskError
-from flowyd.sdk.nested import Findings, fill
-from flowyd.sdk.placeholder import Error, ResultObject
+from flowyd.sdk.placeholder import ResultObject
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.sdk.scheduling import Callee, ExecutionInfo
-from flowyd.sdk.serialize import checked_length
-from flowyd.sdk.tracebacks import Failure, describe, reason_of
-from flowyd.sdk.workflow import LONG_HISTORY_EVENTS, Finish, Restart, Workflow
-from flowyd.swf.limits import DATA_CHARACTERS
-
-
-class OurFault(BaseException):
-    """Raised through the author's code when flowyd itself fails in it: never the author's answer."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
+from flowyd.sdk.workflow import Restart, Workflow
 
 #: The run being replayed, for log filters.
 current_run: ContextVar[Replay | None] = ContextVar("flowyd_run", default=None)
-
-#: Decisions that may stand in one list with a closing one (swf: close decisions).
-_COMPATIBLE = frozenset(
-    {"RecordMarker", "SignalExternalWorkflowExecution", "RequestCancelExternalWorkflowExecution"}
-)
 
 
 class Replay:
     """Answers everything one workflow object asks (flowyd.sdk.scheduling.Scheduler)."""
 
-    def __init__(self, index: HistoryIndex, *, open_limit: int) -> None:
+    def __init__(self, index: HistoryIndex, *, open_limit: int, restart_at: int | None = None) -> None:
         self.index = index
+        self._restart_at = restart_at
+        self._round_began_at = (0, 0)
         self.progress = Progress(index)
         self.requests = Requests(index, self.progress, open_limit=open_limit)
         self._caller = Caller(index, self.progress, self.requests)
@@ -148,6 +118,18 @@ class Replay:
         with self._answering():
             return self._markers.changed(change_id)
 
+    def begins_round(self, restart: Restart) -> bool:
+        """Whether the restart goes on in this run, which has not come to `restart_at` events yet.
+
+        Not if it wants other settings; nor if the round that ends here asked for nothing: it might never end.
+        """
+        stands_at = (len(self.progress.asked_for), self.progress.order)
+        if self._restart_at is None or restart.settings or stands_at == self._round_began_at:
+            return False
+        self.progress.pass_by(self.requests.settled)
+        self._round_began_at = (len(self.progress.asked_for), self.progress.order)
+        return self.progress.decision < self._restart_at
+
     def now(self) -> datetime:
         """When the decision began in which the code first got here, UTC."""
         return datetime.fromtimestamp(self.index.time_of(self.progress.decision), tz=timezone.utc)
@@ -165,15 +147,6 @@ class Replay:
         return uuid4(self._seed())
 
 
-@dataclass(frozen=True, slots=True)
-class _Returned:
-    value: Any
-
-
-#: How a run ended: the value it returned, or what it was left by.
-_End = _Returned | BaseException
-
-
 def decide(
     registration: WorkflowRegistration, index: HistoryIndex, *, open_limit: int = OPEN_TASKS
 ) -> Outcome:
@@ -186,34 +159,44 @@ def decide(
     except Divergence as divergence:
         return _diverged(registration, index, divergence)
     except Exception as error:
-        return _our_fault(error)
+        return our_fault(error)
 
 
 def _decide(registration: WorkflowRegistration, index: HistoryIndex, open_limit: int) -> Outcome:
     if index.start is None:
         return Broken(reason="the history does not begin with WorkflowExecutionStarted")
-    replay = Replay(index, open_limit=open_limit)
+    replay = Replay(index, open_limit=open_limit, restart_at=registration.restart_at)
     token = current_run.set(replay)
     try:
-        workflow = registration.factory(scheduler=replay)
-        end = _run(workflow, index.start.input)
-        return _conclude(workflow, replay, end)
+        input_text = index.start.input
+        while True:
+            outcome = _run(registration, replay, input_text or "[[], {}]")
+            if not isinstance(outcome, NextRound):
+                return outcome
+            input_text = outcome.input
     finally:
         current_run.reset(token)
 
 
-def _run(workflow: Workflow, input_text: str | None) -> _End:
-    """Runs the code; a coroutine is driven by hand, as everything it may await is answered at once."""
+def _run(registration: WorkflowRegistration, replay: Replay, input_text: str) -> Outcome | NextRound:
+    workflow = Workflow(replay)  # for the conclusion, if the author's own cannot even be made
     try:
-        arguments, keywords = workflow._deserialize_arguments(input_text or "[[], {}]")
-        value = workflow.run(*arguments, **keywords)
-        if hasattr(value, "send") and hasattr(value, "__await__"):
-            value = _drive(value)
-        return _Returned(value)
+        workflow = registration.factory(scheduler=replay)
+        end: End = Returned(_value(workflow, input_text))
     except (KeyboardInterrupt, Divergence):
         raise
     except BaseException as error:
-        return error
+        end = error
+    return conclude(workflow, replay, end)
+
+
+def _value(workflow: Workflow, input_text: str) -> Any:
+    """What the code returns. A coroutine is driven by hand: everything it may await is answered at once."""
+    arguments, keywords = workflow._deserialize_arguments(input_text)
+    value = workflow.run(*arguments, **keywords)
+    if hasattr(value, "send") and hasattr(value, "__await__"):
+        return _drive(value)
+    return value
 
 
 def _drive(coroutine: Any) -> Any:
@@ -225,147 +208,6 @@ def _drive(coroutine: Any) -> Any:
     raise TypeError(
         f"run awaited a {type(awaited).__name__}; only result objects of flowyd can be awaited in a workflow"
     )
-
-
-def _conclude(workflow: Workflow, replay: Replay, left_by: _End) -> Outcome:
-    warnings = _warnings(workflow, replay, left_by)
-    end = replay.progress.ending or left_by
-    if isinstance(end, SuspendTask):
-        return _suspend(replay, warnings)
-    if isinstance(end, Divergence):
-        raise end
-    if isinstance(end, OurFault):
-        return _our_fault(end.error)
-    if isinstance(end, TaskFailed):
-        return _fail_by_task(end.error, warnings)
-    if isinstance(end, CancelRequested):
-        return _cancel(replay, replay.progress.cancel_wishes, warnings)
-    if isinstance(end, RestartRequested):
-        return _restart(workflow, replay, Restart(end.arguments, end.keywords, end.settings), warnings)
-    if isinstance(end, BaseException):
-        _check_failure_is_new(replay, end)
-        return _fail_by_task(end, warnings) if isinstance(end, TaskError) else _fail(describe(end), warnings)
-    return _return(workflow, replay, end.value, warnings)
-
-
-def _warnings(workflow: Workflow, replay: Replay, end: _End) -> tuple[str, ...]:
-    found = []
-    if isinstance(replay.progress.ending, SuspendTask) and not isinstance(end, SuspendTask):
-        found.append(
-            f"{type(workflow).__name__}.run went on after it was suspended: some `except` caught SuspendTask;"
-            " catch Exception, not BaseException, and write no bare except"
-        )
-    if replay.index.length >= LONG_HISTORY_EVENTS:
-        found.append(
-            f"the history has {replay.index.length} events; the service ends an execution at 25,000:"
-            " restart() in time"
-        )
-    return tuple(found)
-
-
-def _suspend(replay: Replay, warnings: tuple[str, ...], context: str | None = None) -> Outcome:
-    carry_out(replay.progress.cancel_wishes, replay.index, replay.requests)
-    replay.requests.check_nothing_forgotten()
-    waiting = replay.progress.waiting if context is None else context
-    return Suspended(
-        decisions=replay.requests.decisions, execution_context=waiting[:DATA_CHARACTERS], warnings=warnings
-    )
-
-
-def _wait_for_rest(replay: Replay, warnings: tuple[str, ...]) -> Outcome:
-    """The run returned but something is open; a cancel request then needs no more waiting."""
-    if replay.progress.cancel_precedes(None):
-        return _cancel(replay, [*replay.progress.cancel_wishes, *replay.progress.asked_for], warnings)
-    context = json.dumps({"waits_for": [], "returned": True, "open": replay.requests.outstanding})
-    return _suspend(replay, warnings, context)
-
-
-def _cancel(replay: Replay, wishes: list[Target], warnings: tuple[str, ...]) -> Outcome:
-    carry_out(wishes, replay.index, replay.requests)
-    return Canceled(decisions=[*_compatible(replay), wire.cancel_execution()], warnings=warnings)
-
-
-def _return(workflow: Workflow, replay: Replay, value: Any, warnings: tuple[str, ...]) -> Outcome:
-    if isinstance(value, Restart):
-        return _restart(workflow, replay, value, warnings)
-    at_once = isinstance(value, Finish)
-    try:
-        findings = Findings()
-        filled = fill(value.value if isinstance(value, Finish) else value, findings)
-        if findings.errors:
-            return _fail_by_task(_earliest(findings.errors).exception, warnings)
-        if findings.unfinished or (replay.requests.outstanding and not at_once):
-            return _wait_for_rest(replay, warnings)
-        name = f"the result of {type(workflow).__name__}"
-        text = checked_length(workflow._serialize_result(filled), name)
-    except Exception as error:
-        return _fail(describe(error), warnings)
-    carry_out(replay.progress.cancel_wishes, replay.index, replay.requests)
-    replay.requests.check_nothing_forgotten()
-    return Completed(
-        decisions=[*_compatible(replay), wire.complete_execution(text)], result=text, warnings=warnings
-    )
-
-
-def _earliest(errors: list[Error[Any]]) -> Error[Any]:
-    return min(errors, key=lambda error: error.order or 0)
-
-
-def _restart(workflow: Workflow, replay: Replay, restart: Restart, warnings: tuple[str, ...]) -> Outcome:
-    findings = Findings()
-    arguments = fill(restart.arguments, findings)
-    keywords = fill(restart.keywords, findings)
-    if findings.errors:
-        return _fail_by_task(_earliest(findings.errors).exception, warnings)
-    if findings.unfinished or replay.requests.outstanding:
-        return _wait_for_rest(replay, warnings)
-    try:
-        text = checked_length(
-            workflow._serialize_restart_arguments(*arguments, **keywords),
-            f"the arguments to restart {type(workflow).__name__}",
-        )
-    except Exception as error:
-        return _fail(describe(error), warnings)
-    replay.requests.check_nothing_forgotten()
-    started = replay.index.start.attributes if replay.index.start else {}
-    close = wire.continue_as_new(started=started, overlay=restart.settings, input_text=text)
-    return Restarted(decisions=[*_compatible(replay), close], input=text, warnings=warnings)
-
-
-def _compatible(replay: Replay) -> list[Decision]:
-    return [one for one in replay.requests.decisions if one["decisionType"] in _COMPATIBLE]
-
-
-def _fail_by_task(error: TaskError, warnings: tuple[str, ...]) -> Outcome:
-    failure = describe(error)
-    return _fail(Failure(reason=failure.reason, details=error.details or failure.details), warnings)
-
-
-def _fail(failure: Failure, warnings: tuple[str, ...]) -> Outcome:
-    close = wire.fail_execution(failure.reason, failure.details)
-    return Failed(decisions=[close], reason=failure.reason, details=failure.details, warnings=warnings)
-
-
-def _check_failure_is_new(replay: Replay, error: BaseException) -> None:
-    """An exception at a point which an earlier decision passed is a changed program, not an answer.
-
-    Raises:
-        Divergence: it is one.
-    """
-    progress = replay.progress
-    if not progress.replaying or replay.index.close_refused_id > progress.decision:
-        return
-    raise Divergence(
-        code_asks=f"the end of the execution by {type(error).__name__}: {reason_of(error)}",
-        history_holds=f"more: the decision begun by event {progress.decision} passed this point",
-        call="",
-        where=raising_line(error),
-    )
-
-
-def _our_fault(error: Exception) -> Broken:
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return Broken(reason=f"flowyd failed to decide: {reason_of(error)}", traceback=text)
 
 
 def _diverged(registration: WorkflowRegistration, index: HistoryIndex, divergence: Divergence) -> Broken:

@@ -38,7 +38,7 @@ class Waits:
         if held is None:
             decision = wire.start_timer(timer_id, whole)
             self._requests.ask(Kind.TIMER, timer_id, decision, what=str(whole), awaited=False)
-        if held is None or held.state is State.OPEN:
+        if held is None or held.state in (State.OPEN, State.THROTTLED):
             return Placeholder(call=shown, watcher=self._progress, target=(Kind.TIMER, timer_id))
         if held.state is State.COMPLETED:
             return Result(None, call=shown, order=held.order, watcher=self._progress)

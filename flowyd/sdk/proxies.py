@@ -17,9 +17,14 @@ from flowyd.sdk.serialize import decode_value, encode_arguments
 from flowyd.sdk.settings import TaskSettings, convert
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from flowyd.sdk.workflow import Workflow
 
-R = TypeVar("R")
+    #: A proxy by name needs no annotation: its results are Any. (Python 3.13 knows defaults itself.)
+    R = TypeVarWithDefault("R", default=Any)
+else:
+    R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowyd.errors import ProgramError
 from flowyd.sdk.settings import registered_seconds
+from flowyd.swf.limits import EVENTS_PER_EXECUTION
 
 if TYPE_CHECKING:
     from flowyd.sdk.activity import Activity
@@ -54,6 +55,8 @@ class WorkflowRegistration:
     decision_duration: int | None
     #: Called with the keyword scheduler: one object per decision.
     factory: Callable[..., Workflow]
+    #: A restart goes on in the same run until its history has so many events; None: it never does.
+    restart_at: int | None = None
 
 
 Registration = ActivityRegistration | WorkflowRegistration
@@ -100,13 +103,17 @@ def workflow(
     task_list: object,
     workflow_duration: float = 3600,
     decision_duration: float = 60,
+    *,
+    restart_at: int | None = None,
 ) -> Callable[[Marked], Marked]:
     """Marks a Workflow class as the implementation of a workflow type.
 
-    Durations are seconds and only defaults; a starter or a proxy may say otherwise.
+    Durations are seconds and only defaults; a starter or a proxy may say otherwise. With `restart_at`, a
+    restart of `run` only begins a new run once the history has so many events; before, it goes on in the
+    same one.
 
     Raises:
-        ValueError: a duration that is not above zero.
+        ValueError: a duration that is not above zero; a restart_at that the service does not let happen.
     """
     registered: dict[str, Any] = {
         "name": str(name),
@@ -114,7 +121,10 @@ def workflow(
         "task_list": str(task_list),
         "workflow_duration": registered_seconds("workflow_duration", workflow_duration),
         "decision_duration": registered_seconds("decision_duration", decision_duration),
+        "restart_at": restart_at,
     }
+    if restart_at is not None and not 0 < restart_at < EVENTS_PER_EXECUTION:
+        raise ValueError(f"restart_at must be between 1 and {EVENTS_PER_EXECUTION - 1}, not {restart_at}")
 
     def mark(marked: Marked) -> Marked:
         from flowyd.sdk.workflow import Workflow  # late: proxies, which workflows hold, need this module
