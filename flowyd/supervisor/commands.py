@@ -16,7 +16,7 @@ from flowyd.control.status import encode_status
 from flowyd.errors import FlowydError
 from flowyd.supervisor.access import Access, Role
 from flowyd.supervisor.child import Child
-from flowyd.supervisor.control_server import Peer
+from flowyd.supervisor.control_server import Later, Peer
 from flowyd.supervisor.crew import Crew
 from flowyd.supervisor.picture import daemon_status
 from flowyd.supervisor.pools import ENGINE, PoolState
@@ -37,8 +37,8 @@ class Daemon(Protocol):
     started_at: float
     settled: bool
 
-    def reload(self) -> str:
-        """Loads the configuration again; what changed. Raises FlowydError if it is refused."""
+    def reload(self, *, is_forced: bool) -> Later:
+        """Loads configuration and modules again. Raises FlowydError if it is refused at once."""
         ...
 
     def stop(self) -> None:
@@ -56,7 +56,7 @@ class Commands:
             "log": self._log,
             "quarantine": self._quarantine,
         }
-        self._changing: dict[str, Callable[[Arguments], dict[str, Any]]] = {
+        self._changing: dict[str, Callable[[Arguments], dict[str, Any] | Later]] = {
             "reload": self._reload,
             "scale": self._scale,
             "drain": self._drain,
@@ -68,10 +68,11 @@ class Commands:
             "quarantine-raise": self._raise_limit,
         }
 
-    def answer(self, request: ControlRequest, peer: Peer) -> ControlAnswer:
+    def answer(self, request: ControlRequest, peer: Peer) -> ControlAnswer | Later:
         """The answer to one request of the peer."""
         if request.command == "whoami":
             return ControlAnswer(answer={"role": peer.role.value, "uid": peer.uid})
+        command: Callable[[Arguments], dict[str, Any] | Later] | None
         command = self._asking.get(request.command) or self._changing.get(request.command)
         if command is None:
             known = ", ".join(sorted([*self._asking, *self._changing, "whoami"]))
@@ -98,7 +99,8 @@ class Commands:
                 },
             )
         try:
-            return ControlAnswer(answer=command(request.arguments))
+            answer = command(request.arguments)
+            return answer if isinstance(answer, Later) else ControlAnswer(answer=answer)
         except FlowydError as error:
             return ControlAnswer(error=str(error))
 
@@ -112,8 +114,9 @@ class Commands:
         count = _whole(arguments, "lines", default=100, most=10_000)
         return {"lines": [asdict(line) for line in child.ring.last(count)]}
 
-    def _reload(self, _: Arguments) -> dict[str, Any]:
-        return {"changed": self._daemon.reload()}
+    def _reload(self, arguments: Arguments) -> Later:
+        """Arguments: force. Answer: changed, a sentence; refused, module path to why it is not served."""
+        return self._daemon.reload(is_forced=bool(arguments.get("force")))
 
     def _scale(self, arguments: Arguments) -> dict[str, Any]:
         """Arguments: pool, processes."""

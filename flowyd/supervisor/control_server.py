@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from flowyd.control.protocol import (
     LINE_BYTES,
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: A client that neither sends nor takes anything for this long is dropped.
 SILENCE_S = 10.0
+#: A client waits no longer than this for an answer that is not known at once.
+LATER_S = 300.0
 #: More clients at once are not let in.
 CLIENTS = 64
 
@@ -45,7 +48,27 @@ class Peer:
     role: Role
 
 
-Answerer = Callable[[ControlRequest, Peer], ControlAnswer]
+class Later:
+    """An answer that is not known yet. Its client waits, the others do not."""
+
+    def __init__(self) -> None:
+        self._answer: ControlAnswer | None = None
+        self._then: Callable[[ControlAnswer], object] | None = None
+
+    def settle(self, answer: ControlAnswer) -> None:
+        """Now it is known."""
+        self._answer = answer
+        if self._then is not None:
+            self._then(answer)
+
+    def then(self, then: Callable[[ControlAnswer], object]) -> None:
+        """Called with the answer, at once if it is known."""
+        self._then = then
+        if self._answer is not None:
+            then(self._answer)
+
+
+Answerer = Callable[[ControlRequest, Peer], "ControlAnswer | Later"]
 #: The role of a user with all its groups.
 Roles = Callable[[int, Collection[int]], Role]
 
@@ -57,6 +80,8 @@ class _Client:
     drop_at: float
     unread: bytes = b""
     unsent: bytes = b""
+    #: An answer of it is not known yet.
+    is_waiting: bool = False
 
 
 class ControlServer:
@@ -131,13 +156,33 @@ class ControlServer:
             return
         client.drop_at = time.monotonic() + SILENCE_S
         client.unread += chunk
-        while b"\n" in client.unread and len(client.unsent) < LINE_BYTES:
-            line, _, client.unread = client.unread.partition(b"\n")
-            client.unsent += encode_answer(self._answered(line, client.peer))
+        self._answer_lines(client)
         if len(client.unread) > LINE_BYTES:
             self._drop(client)
 
-    def _answered(self, line: bytes, peer: Peer) -> ControlAnswer:
+    def _answer_lines(self, client: _Client) -> None:
+        while b"\n" in client.unread and not client.is_waiting and len(client.unsent) < LINE_BYTES:
+            line, _, client.unread = client.unread.partition(b"\n")
+            answer = self._answered(line, client.peer)
+            if isinstance(answer, Later):
+                client.is_waiting, client.drop_at = True, time.monotonic() + LATER_S
+                answer.then(partial(self._known, client))
+            else:
+                client.unsent += encode_answer(answer)
+
+    def _known(self, client: _Client, answer: ControlAnswer) -> None:
+        """An answer came later; a client that is gone does not get it."""
+        if client not in self._clients:
+            return
+        client.is_waiting, client.drop_at = False, time.monotonic() + SILENCE_S
+        client.unsent += encode_answer(answer)
+        try:
+            self._answer_lines(client)
+            self._send(client)
+        except OSError:
+            self._drop(client)
+
+    def _answered(self, line: bytes, peer: Peer) -> ControlAnswer | Later:
         try:
             return self._answer(decode_request(line), peer)
         except ProtocolError as error:

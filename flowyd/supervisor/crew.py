@@ -14,7 +14,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flowyd.config.records import Config, PoolKind
 from flowyd.control.reports import Report, WorkerState
@@ -49,7 +49,9 @@ from flowyd.supervisor.processes import rss_bytes
 from flowyd.supervisor.quarantine import Suspect, open_quarantine
 from flowyd.supervisor.standing import Standing, standing_of
 from flowyd.worker.quarantined import failure_reason
-from flowyd.worker.spec import WORKER_DIED
+from flowyd.worker.rolling import Rolling
+from flowyd.worker.spec import HANDED_ON, WORKER_DIED
+from flowyd.worker.units import Modules
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,9 @@ class Crew:
         self._nursery = Nursery(selector, self._take_all)
         self._memory = MemoryWatch(memory_events_file())
         self._errands = Errands()
+        self._sent: dict[int, Callable[[Child, int], object]] = {}
+        #: Told to all workers: whether newer modules are on their way.
+        self.rolling = Rolling()
         self.quarantine = open_quarantine(
             config.flowyd.state_dir / "quarantine.json", starting.quarantine_keys_file(config)
         )
@@ -182,14 +187,44 @@ class Crew:
 
     # Starting.
 
+    def send(
+        self,
+        main: starting.ChildMain,
+        *,
+        name: str,
+        limit_s: float,
+        ended: Callable[[Child, int], object],
+    ) -> None:
+        """A child of no pool that runs `main`; `ended` is told it and its wait status.
+
+        Raises:
+            OSError: there are no more processes or descriptors.
+        """
+        child = self._nursery.bring_up(main, pool=name, rank=ERRAND_RANK, errand=True)
+        child.until = time.monotonic() + limit_s
+        self.children[child.pid] = child
+        self._sent[child.pid] = ended
+        self.changed = True
+
+    def dismiss(self, name: str) -> None:
+        """Kills the children of no pool that have this name."""
+        for pid in self._sent:
+            if self.children[pid].pool == name and not self.children[pid].killed:
+                self._kill(self.children[pid])
+
     def _start(self, pool: PoolState, number: int, now: float) -> None:
         keep: list[int] = []
+        if pool.config is not None and pool.modules is None:
+            # What it is to serve is being tried; the pool is asked for again when that is known.
+            return
         if pool.config is None:
             main = starting.engine_main(self.config, self._engine_sockets)
             keep = [listener.fileno() for listener in self._engine_sockets]
         else:
             main = starting.worker_main(
-                starting.worker_spec(self.config, pool.config, number, pool.take_orphans())
+                starting.worker_spec(self.config, pool.config, number, pool.take_orphans()),
+                modules=pool.modules or Modules(),
+                rolling=self.rolling,
             )
         try:
             standing = standing_of(pool.config) if pool.config else Standing()
@@ -304,6 +339,9 @@ class Crew:
     def _bury(self, child: Child, status: int) -> None:
         self.changed = True
         self._nursery.drain(child)
+        if child.pid in self._sent:
+            self._sent.pop(child.pid)(child, status)
+            return
         if child.errand:
             self._errand_ended(child, status)
             return
@@ -320,6 +358,8 @@ class Crew:
             f", running {child.task.type_name} of {child.task.workflow_id}" if child.task else "",
             extra=_about(child),
         )
+        if os.waitstatus_to_exitcode(status) == HANDED_ON:
+            self._hand_on(child)
         self._answer_for(child, death)
         pool = self.pools.get(child.pool)
         if pool is not None and not expected:
@@ -359,6 +399,15 @@ class Crew:
                 self._errands.fail(task, where, child.last_words())
             elif pool is not None and self.ending is Ending.NO and task.task_token not in pool.inherited:
                 pool.orphans.append(task)
+
+    def _hand_on(self, child: Child) -> None:
+        """Takes the tasks that a replaced worker did not know, for a worker with newer modules."""
+        pool = self.pools.get(child.pool)
+        if pool is None or self.ending is not Ending.NO:
+            return
+        pool.orphans += child.in_hand.values()
+        child.in_hand = {}
+        self.serve_released(pool)
 
     def _errand_ended(self, child: Child, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)

@@ -14,21 +14,24 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 from flowyd.config.load import load
-from flowyd.config.records import Config, PoolKind
+from flowyd.config.records import Config
+from flowyd.control.protocol import ControlAnswer
 from flowyd.errors import ConfigError, FlowydError
 from flowyd.supervisor.access import Access, open_doors
 from flowyd.supervisor.commands import Commands
-from flowyd.supervisor.control_server import ControlServer
+from flowyd.supervisor.control_server import ControlServer, Later
 from flowyd.supervisor.crew import Crew
 from flowyd.supervisor.health import Health, Verdict
+from flowyd.supervisor.modules import ModuleKeeper, Reload
 from flowyd.supervisor.notify import Notifier
 from flowyd.supervisor.picture import summary
 from flowyd.supervisor.plan import Ending
 from flowyd.supervisor.pools import ENGINE, PoolState, pools_of
-from flowyd.supervisor.reloading import difference, fingerprint, needs_restart
+from flowyd.supervisor.reloading import difference, needs_restart
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +76,13 @@ class Supervisor:
             notifier=notifier,
             selector=self._selector,
         )
-        self._code = dict.fromkeys(PoolKind, "")
+        self.modules = ModuleKeeper(config, crew=self.crew, selector=self._selector)
         self._status_sent = ""
         self._unsettled_since = time.monotonic()
 
     def run(self) -> int:
         """Serves until it was told to stop and every child is gone; the exit code."""
-        self._code = _code_of(self._config)
+        self.modules.open()
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._install_signals(reader, writer)
         self._control.open()
@@ -90,6 +93,7 @@ class Supervisor:
                 if self._selector.get_map().get(key.fileobj) is key:
                     serve(events)
             self._turn(time.monotonic())
+        self.modules.close()
         self._health.close()
         self._control.close()
         logger.info("the stop: %s", self.crew.fates.stop_report(), extra={"action": "stop"})
@@ -126,8 +130,8 @@ class Supervisor:
         logger.info("stopping", extra={"action": "stop"})
         self._notifier.stopping("stopping: " + summary(crew), extend_s=longest + 10)
 
-    def reload(self) -> str:
-        """Loads the configuration again and applies the difference.
+    def reload(self, *, is_forced: bool) -> Later:
+        """Loads the configuration again, has the modules tried, then applies the difference.
 
         Raises:
             FlowydError: the daemon stops, or the change needs a restart; ConfigError: it is wrong.
@@ -145,17 +149,30 @@ class Supervisor:
             for refusal in refusals:
                 logger.error("reload refused: %s", refusal, extra={"action": "reload"})
             raise FlowydError("\n".join(refusals))
-        self.access = open_doors(new)
-        return self._apply(new)
+        later = Later()
+        generations = {name: pool.generation for name, pool in self.crew.pools.items()}
 
-    def _apply(self, new: Config) -> str:
-        code = _code_of(new)
-        changed = frozenset(kind for kind in PoolKind if code[kind] != self._code[kind])
-        change = difference(self._config, new, changed_code=changed)
+        def done(failure: str | None) -> None:
+            if failure is not None:
+                logger.error("reload refused: %s", failure, extra={"action": "reload"})
+                later.settle(ControlAnswer(error=failure))
+                return
+            answer = {"changed": self._apply(new, generations), "refused": self.modules.refused()}
+            later.settle(ControlAnswer(answer=answer))
+
+        self.modules.begin_reload(Reload(config=new, is_forced=is_forced, done=done))
+        return later
+
+    def _apply(self, new: Config, generations: dict[str, int]) -> str:
+        """Applies the difference; what it was. `generations`: those of the pools before the reload."""
+        self.access = open_doors(new)
+        self.modules.take_config(new)
+        change = difference(self._config, new)
         pools = self.crew.pools
         for pool in new.pools:
             if pool.name in change.added:
                 pools[pool.name] = PoolState(config=pool, processes=pool.processes)
+                self.modules.equip(pools[pool.name])
             elif pool.name in change.renewed:
                 pools[pool.name].renew(pool)
             elif pool.name in change.adjusted:
@@ -164,24 +181,31 @@ class Supervisor:
         for name in change.removed:
             del pools[name]
         self._config = self.crew.config = new
-        self._code = code
         self.crew.changed = True
         self.settled, self._unsettled_since = False, time.monotonic()
         logging.getLogger().setLevel(new.flowyd.log_level.upper())
-        logger.info("reload: %s", change.sentence(), extra={"action": "reload"})
-        return change.sentence()
+        others = tuple(
+            name
+            for name, before in generations.items()
+            if name in pools and name not in change.renewed and pools[name].generation != before
+        )
+        sentence = replace(change, renewed=change.renewed + others).sentence()
+        logger.info("reload: %s", sentence, extra={"action": "reload"})
+        return sentence
 
     # One turn.
 
     def _patience_s(self) -> float | None:
         now = time.monotonic()
         moments = [self.crew.next_look_at(now), self._control.next_drop_at(), self._health.next_at()]
+        moments.append(self.modules.next_at())
         if not self.settled:
             moments.append(self._unsettled_since + READY_WITHIN_S)
         due = [moment for moment in moments if moment is not None]
         return max(0.0, min(due) - now) if due else None
 
     def _turn(self, now: float) -> None:
+        self.modules.act(now)
         self.crew.act(now)
         self._control.drop_silent(now)
         engine = next((child for child in self.crew.members(ENGINE) if not child.stopping), None)
@@ -229,19 +253,16 @@ class Supervisor:
     def _reload_on_signal(self) -> None:
         self._notifier.reloading()
         try:
-            self.reload()
+            self.reload(is_forced=False).then(self._reloaded)
         except FlowydError as error:
-            # Each problem is in the log already. READY ends the reload for the manager, whatever came of it.
+            self._reloaded(ControlAnswer(error=str(error)))
+
+    def _reloaded(self, answer: ControlAnswer) -> None:
+        """Each problem is in the log already. READY ends the reload for the manager, whatever came of it."""
+        if answer.error is not None:
             logger.error("the running configuration stays", extra={"action": "reload"})
-            self._notifier.ready(f"reload refused: {str(error).splitlines()[0]}")
+            self._notifier.ready(f"reload refused: {answer.error.splitlines()[0]}")
 
 
 def _only_wake(_number: int, _frame: FrameType | None) -> None:
     """The wake-up descriptor has told the loop already."""
-
-
-def _code_of(config: Config) -> dict[PoolKind, str]:
-    return {
-        PoolKind.ACTIVITY: fingerprint(config.flowyd.activities),
-        PoolKind.DECISION: fingerprint(config.flowyd.workflows),
-    }

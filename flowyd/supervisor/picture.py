@@ -38,9 +38,7 @@ def summary(crew: Crew) -> str:
     workers = [child for child in crew.children.values() if child.rank > 0 and not child.errand]
     wanted = sum(pool.processes for pool in crew.pools.values() if pool.rank > 0)
     ready = sum(child.ready and not child.stopping for child in workers)
-    broken = {
-        path for pool in crew.pools.values() for path in {**pool.broken_modules, **pool.refused_modules}
-    }
+    broken = {path for pool in crew.pools.values() for path in pool.unserved()}
     tasks = len(crew.quarantine.tasks())
     quarantined = f", {tasks} quarantined {'task' if tasks == 1 else 'tasks'}" if tasks else ""
     return f"{ready}/{wanted} workers, {len(broken)} broken modules{quarantined}"
@@ -54,7 +52,7 @@ def _pool_status(crew: Crew, pool: PoolState) -> PoolStatus:
         task_list=pool.config.task_list,
         processes=pool.processes,
         workers=tuple(_workers(crew, pool)),
-        broken_modules={**pool.broken_modules, **pool.refused_modules},
+        broken_modules=pool.unserved(),
         served_types=pool.served_types,
         draining=pool.drained,
     )

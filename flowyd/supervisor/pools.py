@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from flowyd.config.records import Config, Pool, PoolKind
 from flowyd.control.reports import TaskInHand
 from flowyd.supervisor.plan import PoolWanted
+from flowyd.worker.units import Modules
 
 ENGINE = "engine"
 
@@ -39,13 +40,15 @@ class PoolState:
     #: Modules for which newer code was refused, with their tracebacks.
     refused_modules: dict[str, str] = field(default_factory=dict)
     served_types: tuple[str, ...] = ()
+    #: What its workers load; None: not known yet, so none is started.
+    modules: Modules | None = None
     #: Decision tasks whose worker died, for the next worker that starts.
     orphans: list[TaskInHand] = field(default_factory=list)
     #: Tokens of those that were given to a successor once; a second death leaves them to time out.
     inherited: set[str] = field(default_factory=set)
     restarts: Counter[int] = field(default_factory=Counter)
     last_death: dict[int, str] = field(default_factory=dict)
-    _before: tuple[Pool | None, int, int] | None = None
+    _before: tuple[Pool | None, int, int, Modules | None] | None = None
 
     @property
     def name(self) -> str:
@@ -91,10 +94,26 @@ class PoolState:
 
     def renew(self, config: Pool) -> None:
         """Asks for children of a new generation; `refuse_renewal` takes it back."""
-        self._before = (self.config, self.processes, self.generation)
+        self._begin_generation()
+        self.config, self.processes = config, config.processes
+
+    def serve(self, modules: Modules) -> bool:
+        """Has its workers load these modules; whether running ones must be replaced for it."""
+        is_other = self.modules is not None and self.modules.units != modules.units
+        if is_other:
+            self._begin_generation()
+        self.modules = modules
+        return is_other
+
+    def unserved(self) -> dict[str, str]:
+        """Modules that are there and not served, and why."""
+        refused = self.modules.refused if self.modules else {}
+        return {**refused, **self.broken_modules, **self.refused_modules}
+
+    def _begin_generation(self) -> None:
+        self._before = (self.config, self.processes, self.generation, self.modules)
         self.newest_generation += 1
         self.generation = self.newest_generation
-        self.config, self.processes = config, config.processes
 
     def adjust(self, config: Pool) -> None:
         """Takes limits and sizes that running children need not know."""
@@ -103,7 +122,7 @@ class PoolState:
     def refuse_renewal(self) -> None:
         """Back to what it was before `renew`."""
         if self._before is not None:
-            self.config, self.processes, self.generation = self._before
+            self.config, self.processes, self.generation, self.modules = self._before
             self._before = None
 
     def take_orphans(self) -> tuple[TaskInHand, ...]:

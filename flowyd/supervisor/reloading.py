@@ -1,4 +1,4 @@
-"""What a new configuration changes, and whether the modules' code changed: the difference, nothing else.
+"""What a new configuration changes: the difference, nothing else.
 
 Refused whole: changes that only a restart can make true. Applied: pools added, removed, given new limits
 or sizes, or (where a worker must know of it) new workers one by one.
@@ -6,13 +6,9 @@ or sizes, or (where a worker must know of it) new workers one by one.
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from flowyd.config.records import Config, Daemon, Pool, PoolKind
+from flowyd.config.records import Config, Daemon, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,23 +52,13 @@ def needs_restart(old: Config, new: Config) -> list[str]:
     ]
 
 
-def difference(old: Config, new: Config, *, changed_code: frozenset[PoolKind]) -> Difference:
-    """What the new configuration means for each pool.
-
-    Args:
-        changed_code: kinds of pools whose modules are not those that the running workers loaded.
-    """
+def difference(old: Config, new: Config) -> Difference:
+    """What the new configuration means for each pool."""
     before = {pool.name: pool for pool in old.pools}
     after = {pool.name: pool for pool in new.pools}
     everyone = old.swf != new.swf or _for_workers(old.flowyd) != _for_workers(new.flowyd)
     both = [name for name in after if name in before]
-    renewed = {
-        name
-        for name in both
-        if everyone
-        or after[name].kind in changed_code
-        or _worker_view(before[name]) != _worker_view(after[name])
-    }
+    renewed = {name for name in both if everyone or _worker_view(before[name]) != _worker_view(after[name])}
     return Difference(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
@@ -99,26 +85,3 @@ def _worker_view(pool: Pool) -> Pool:
         recycle_rss_bytes=None,
         quarantine_deaths=defaults.quarantine_deaths,
     )
-
-
-def fingerprint(directories: Iterable[Path]) -> str:
-    """A digest of names, sizes and change times of all Python files below the directories."""
-    digest = hashlib.blake2b(digest_size=16)
-    for directory in directories:
-        for path in _python_files(directory):
-            try:
-                facts = path.stat()
-            except OSError:
-                continue
-            digest.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}\n".encode())
-    return digest.hexdigest()
-
-
-def _python_files(directory: Path) -> list[Path]:
-    if directory.is_file():
-        return [directory]
-    found = []
-    for folder, folders, files in os.walk(directory):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        found += [Path(folder, name) for name in sorted(files) if name.endswith(".py")]
-    return found

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import setproctitle
 
-from flowyd.config.records import Config, Pool, PoolKind
+from flowyd.config.records import Config, Pool
 from flowyd.control.reports import TaskInHand, WorkerState
 from flowyd.log import LogStyle, set_up_logging
 from flowyd.worker.reporting import Reporter
+from flowyd.worker.rolling import Rolling
 from flowyd.worker.spec import Errand, ServiceSpec, WorkerSpec
+from flowyd.worker.units import Modules
 
 ChildMain = Callable[[int], int]
 
@@ -37,14 +39,12 @@ def quarantine_keys_file(config: Config) -> Path:
 
 def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand, ...]) -> WorkerSpec:
     """What the pool's worker in the slot is told."""
-    decides = pool.kind is PoolKind.DECISION
     return WorkerSpec(
         pool=pool.name,
         kind=pool.kind,
         slot=slot,
         task_list=pool.task_list,
         service=service_of(config),
-        directories=config.flowyd.workflows if decides else config.flowyd.activities,
         stop_timeout_s=pool.stop_timeout_s,
         log_level=config.flowyd.log_level,
         environment=dict(pool.environment),
@@ -54,13 +54,13 @@ def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand
     )
 
 
-def worker_main(spec: WorkerSpec) -> ChildMain:
+def worker_main(spec: WorkerSpec, *, modules: Modules, rolling: Rolling) -> ChildMain:
     """The main function of a worker."""
 
     def main(reports_fd: int) -> int:
         from flowyd.worker.main import run_worker
 
-        return run_worker(spec, reports_fd=reports_fd)
+        return run_worker(spec, reports_fd=reports_fd, modules=modules, rolling=rolling)
 
     return main
 

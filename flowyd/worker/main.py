@@ -23,13 +23,15 @@ from flowyd.sdk.registry import (
 )
 from flowyd.swf.client import PollingClient
 from flowyd.swf.limits import NAME_CHARACTERS
-from flowyd.worker.loading import Loaded, load_modules
+from flowyd.worker.loading import Loaded, load_units
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.registration import register_activity, register_domain, register_workflow, served
 from flowyd.worker.reporting import Reporter
+from flowyd.worker.rolling import Rolling
 from flowyd.worker.service import client_of, identity
-from flowyd.worker.spec import WorkerSpec
-from flowyd.worker.stopping import StopSignal
+from flowyd.worker.spec import HANDED_ON, WorkerSpec
+from flowyd.worker.stopping import HandedOn, StopSignal
+from flowyd.worker.units import Modules
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ _DONE = 0
 _FAILED = 1
 
 
-def run_worker(spec: WorkerSpec, *, reports_fd: int) -> int:
+def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: Rolling) -> int:
     """Serves the pool's task list until told to stop; the exit code.
 
     It runs in a forked child of the supervisor, in a process group of its own.
@@ -54,9 +56,13 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int) -> int:
     title = f"flowyd: {spec.pool} {spec.kind.value} worker"
     setproctitle.setproctitle(f"{title}: loading")
     client = client_of(spec.service)
-    loaded = load_modules(spec.directories)
+    loaded = load_units(modules)
+    refused = dict(modules.refused)
     try:
-        _serve(spec, client, loaded, title=title, reporter=reporter, stop=stop)
+        _serve(spec, client, loaded, refused, rolling, title=title, reporter=reporter, stop=stop)
+    except HandedOn:
+        client.close()
+        return HANDED_ON
     except FlowydError as error:
         if stop.requested:
             return _DONE
@@ -74,6 +80,8 @@ def _serve(
     spec: WorkerSpec,
     client: PollingClient,
     loaded: Loaded,
+    refused: dict[str, str],
+    rolling: Rolling,
     *,
     title: str,
     reporter: Reporter,
@@ -134,7 +142,8 @@ def _serve(
             task_list=spec.task_list,
             identity=identity(spec.pool),
             title=title,
-            why_not=broken,
+            why_not={**refused, **broken},
+            rolling=rolling,
             reporter=reporter,
             stop=stop,
             quarantine=QuarantineKeys(spec.quarantine_keys),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from flowyd.config.records import PoolKind
 from flowyd.errors import ProtocolError, StoreError
 from flowyd.log import LogStyle, set_up_logging
-from flowyd.worker.rollout import Refusal, Standing, candidate, changed, take_back, touched
+from flowyd.worker.rollout import Refusal, Stock, candidate, changed, take_back, touched
 from flowyd.worker.spec import ServiceSpec
 from flowyd.worker.trial import Trial, TrialFound, hold_trial
 from flowyd.worker.units import ContentStore, Modules, decode_unit, encode_unit, scan
@@ -31,7 +32,7 @@ class ProbeSpec:
     kind: PoolKind
     service: ServiceSpec
     roots: tuple[Path, ...]
-    before: Standing
+    before: Stock
     store: Path
     #: Where the answer goes.
     answer: Path
@@ -39,13 +40,15 @@ class ProbeSpec:
     replay: bool = True
     environment: dict[str, str] = field(default_factory=dict)
     log_level: str = "info"
+    #: Called in each trial's process, to be who the workers are.
+    become: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeAnswer:
     """What the probe found."""
 
-    standing: Standing
+    stock: Stock
     #: Set if the service could not be asked.
     away: str = ""
     #: Executions that were replayed.
@@ -70,9 +73,9 @@ def probe(spec: ProbeSpec) -> ProbeAnswer:
         old = store.get(before.units.values())
     except StoreError as error:
         logger.error("the versions served before are lost: %s", error, extra={"action": "modules"})
-        before = Standing()
+        before = Stock()
     contents = {**found.contents, **old}
-    tried: Standing | None = candidate(before, found)
+    tried: Stock | None = candidate(before, found)
     assert tried is not None
     result, replayed = tried, 0
     while tried is not None:
@@ -82,14 +85,14 @@ def probe(spec: ProbeSpec) -> ProbeAnswer:
         outcome = _hold(spec, before, tried, contents)
         replayed += outcome.replayed
         if outcome.away:
-            return ProbeAnswer(standing=tried, away=outcome.away)
+            return ProbeAnswer(stock=tried, away=outcome.away)
         tried = take_back(tried, before.units, outcome.broken, found.units)
     wanted = {digest for unit in result.units.values() for _, digest in unit.files}
     store.put({digest: content for digest, content in contents.items() if digest in wanted})
-    return ProbeAnswer(standing=result, replayed=replayed)
+    return ProbeAnswer(stock=result, replayed=replayed)
 
 
-def _hold(spec: ProbeSpec, before: Standing, tried: Standing, contents: dict[str, bytes]) -> TrialFound:
+def _hold(spec: ProbeSpec, before: Stock, tried: Stock, contents: dict[str, bytes]) -> TrialFound:
     return hold_trial(
         Trial(
             kind=spec.kind,
@@ -98,23 +101,24 @@ def _hold(spec: ProbeSpec, before: Standing, tried: Standing, contents: dict[str
             touched=frozenset(touched(before.units, tried.units)),
             # Where nothing was served before there is nothing to go back to.
             replay=spec.replay and spec.kind is PoolKind.DECISION and bool(before.units),
+            become=spec.become,
         )
     )
 
 
-def encode_standing(standing: Standing) -> dict[str, Any]:
+def encode_stock(stock: Stock) -> dict[str, Any]:
     """The record as JSON-able members."""
     return {
-        "units": [encode_unit(unit) for unit in standing.units.values()],
+        "units": [encode_unit(unit) for unit in stock.units.values()],
         "refusals": {
             path: {"why": refusal.why, "surroundings": refusal.surroundings}
-            for path, refusal in standing.refusals.items()
+            for path, refusal in stock.refusals.items()
         },
     }
 
 
-def decode_standing(members: dict[str, Any]) -> Standing:
-    """The record of `encode_standing`'s members.
+def decode_stock(members: dict[str, Any]) -> Stock:
+    """The record of `encode_stock`'s members.
 
     Raises:
         ProtocolError: they are something else.
@@ -124,13 +128,13 @@ def decode_standing(members: dict[str, Any]) -> Standing:
         refusals = {path: Refusal(**refusal) for path, refusal in members["refusals"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"not a list of modules: {error}") from error
-    return Standing(units={unit.path: unit for unit in units}, refusals=refusals)
+    return Stock(units={unit.path: unit for unit in units}, refusals=refusals)
 
 
 def encode_answer(answer: ProbeAnswer) -> str:
     """The answer as text."""
-    standing = encode_standing(answer.standing)
-    return json.dumps({"standing": standing, "away": answer.away, "replayed": answer.replayed})
+    stock = encode_stock(answer.stock)
+    return json.dumps({"stock": stock, "away": answer.away, "replayed": answer.replayed})
 
 
 def decode_answer(text: str) -> ProbeAnswer:
@@ -141,7 +145,7 @@ def decode_answer(text: str) -> ProbeAnswer:
     """
     try:
         members = json.loads(text)
-        standing = decode_standing(members["standing"])
-        return ProbeAnswer(standing=standing, away=members["away"], replayed=members["replayed"])
+        stock = decode_stock(members["stock"])
+        return ProbeAnswer(stock=stock, away=members["away"], replayed=members["replayed"])
     except (ValueError, KeyError, TypeError) as error:
         raise ProtocolError(f"not a probe's answer: {error}") from error

@@ -28,14 +28,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Stock:
     """What is served, and what is refused, by path."""
 
     units: dict[str, Unit] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
 
 
-def candidate(before: Standing, found: Scanned) -> Standing:
+def candidate(before: Stock, found: Scanned) -> Stock:
     """What to try: all that was found, but served versions for what may not be taken up or was refused."""
     units = dict(found.units)
     refusals = {path: Refusal(why=why) for path, why in found.refused.items()}
@@ -48,7 +48,7 @@ def candidate(before: Standing, found: Scanned) -> Standing:
         if tried is not None and refusal.surroundings and around.get(tried.root) == refusal.surroundings:
             refusals[path] = refusal
             _take_back(units, [path], before.units)
-    return Standing(units=units, refusals=refusals)
+    return Stock(units=units, refusals=refusals)
 
 
 def surroundings(units: Units) -> dict[str, str]:
@@ -71,7 +71,7 @@ def touched(before: Units, after: Units) -> set[str]:
     return {path for path, unit in after.items() if path in differing or unit.root in imported}
 
 
-def take_back(tried: Standing, before: Units, broken: Mapping[str, str], found: Units) -> Standing | None:
+def take_back(tried: Stock, before: Units, broken: Mapping[str, str], found: Units) -> Stock | None:
     """What to try next, after so much broke; None: there is nothing to take back, what was tried stands."""
     differing = changed(before, tried.units)
     around = surroundings(found)
@@ -84,7 +84,7 @@ def take_back(tried: Standing, before: Units, broken: Mapping[str, str], found: 
             _take_back(units, [blamed], before)
     if units == tried.units:
         return None
-    return Standing(units=units, refusals=refusals)
+    return Stock(units=units, refusals=refusals)
 
 
 def _blamed(path: str, differing: set[str], before: Units, after: Units) -> list[str]:

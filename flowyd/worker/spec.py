@@ -34,8 +34,6 @@ class WorkerSpec:
     slot: int
     task_list: str
     service: ServiceSpec
-    #: Directories (or single files) whose modules it serves.
-    directories: tuple[Path, ...]
     stop_timeout_s: float = 30.0
     log_level: str = "info"
     environment: dict[str, str] = field(default_factory=dict)
@@ -74,6 +72,9 @@ class Errand:
 WORKER_DIED = "worker died"
 #: How it begins when a task is not run any more because it killed too many of them.
 QUARANTINED = "quarantined"
+
+#: Exit code of a replaced worker that leaves the task in its hand to its successor.
+HANDED_ON = 75
 
 #: Exit codes of an errand that asked a question; another code means that nobody answered.
 TASK_OPEN = 10

@@ -13,6 +13,10 @@ import signal
 from types import FrameType
 
 
+class HandedOn(BaseException):
+    """Raised to end a worker that was told to stop with a task in hand that only its successor can run."""
+
+
 class StopSignal:
     """Set by SIGTERM and SIGINT once installed; `select` may wait for it."""
 

@@ -13,7 +13,7 @@ import os
 import resource
 import select
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class Trial:
     touched: frozenset[str]
     #: Whether open executions are replayed.
     replay: bool
+    #: Called in the trial's process before anything is imported, to be who the workers are.
+    become: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,7 @@ def _be_tried(trial: Trial, reader: int, writer: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (int(LIMIT_S) + 1, int(LIMIT_S) + 1))
         faulthandler.dump_traceback_later(LIMIT_S, exit=True, file=writer)
+        trial.become()
         code = _try(trial, _Voice(writer))
     except BaseException as error:
         logging.getLogger(__name__).exception("trying modules ended early: %s", error)

@@ -6,46 +6,39 @@ from dataclasses import replace
 from pathlib import Path
 
 from flowyd.config.records import Config, Daemon, Pool, PoolKind
-from flowyd.supervisor.reloading import Difference, difference, fingerprint, needs_restart
+from flowyd.supervisor.reloading import Difference, difference, needs_restart
 
 IMAGES = Pool(name="images", kind=PoolKind.ACTIVITY, task_list="images")
 DECISIONS = Pool(name="decisions", kind=PoolKind.DECISION, task_list="images")
 CONFIG = Config(file=Path("/etc/flowyd.toml"), pools=(IMAGES, DECISIONS))
-SAME: frozenset[PoolKind] = frozenset()
 
 
 def test_the_same_configuration_changes_nothing() -> None:
-    assert difference(CONFIG, CONFIG, changed_code=SAME) == Difference()
+    assert difference(CONFIG, CONFIG) == Difference()
 
 
 def test_sizes_and_limits_are_adjusted_without_new_workers() -> None:
     new = replace(CONFIG, pools=(replace(IMAGES, processes=4, recycle_tasks=9), DECISIONS))
 
-    assert difference(CONFIG, new, changed_code=SAME) == Difference(adjusted=("images",))
+    assert difference(CONFIG, new) == Difference(adjusted=("images",))
 
 
 def test_what_a_worker_must_know_renews_its_pool_only() -> None:
     new = replace(CONFIG, pools=(replace(IMAGES, environment={"A": "1"}), DECISIONS))
 
-    assert difference(CONFIG, new, changed_code=SAME) == Difference(renewed=("images",))
-
-
-def test_changed_modules_renew_the_pools_of_their_kind() -> None:
-    changed = frozenset({PoolKind.DECISION})
-
-    assert difference(CONFIG, CONFIG, changed_code=changed) == Difference(renewed=("decisions",))
+    assert difference(CONFIG, new) == Difference(renewed=("images",))
 
 
 def test_pools_come_and_go() -> None:
     new = replace(CONFIG, pools=(DECISIONS, replace(IMAGES, name="more")))
 
-    assert difference(CONFIG, new, changed_code=SAME) == Difference(added=("more",), removed=("images",))
+    assert difference(CONFIG, new) == Difference(added=("more",), removed=("images",))
 
 
 def test_another_domain_renews_everybody() -> None:
     new = replace(CONFIG, flowyd=Daemon(domain="other"))
 
-    assert difference(CONFIG, new, changed_code=SAME) == Difference(renewed=("images", "decisions"))
+    assert difference(CONFIG, new) == Difference(renewed=("images", "decisions"))
 
 
 def test_another_place_needs_a_restart() -> None:
@@ -54,17 +47,3 @@ def test_another_place_needs_a_restart() -> None:
     assert [message.partition(" changed")[0] for message in needs_restart(CONFIG, new)] == [
         "[flowyd] runtime_dir"
     ]
-
-
-def test_the_fingerprint_changes_with_the_code_and_only_with_it(tmp_path: Path) -> None:
-    module = tmp_path / "package" / "module.py"
-    module.parent.mkdir()
-    module.write_text("a = 1")
-    before = fingerprint([tmp_path])
-    (tmp_path / "notes.txt").write_text("nothing")
-
-    same = fingerprint([tmp_path])
-    module.write_text("a = 12")
-
-    assert same == before
-    assert fingerprint([tmp_path]) != before

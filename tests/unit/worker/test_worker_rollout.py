@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowyd.worker.rollout import Refusal, Standing, candidate, surroundings, take_back, touched
+from flowyd.worker.rollout import Refusal, Stock, candidate, surroundings, take_back, touched
 from flowyd.worker.units import Scanned, Unit
 
 
@@ -20,7 +20,7 @@ def found(*those: Unit, refused: dict[str, str] | None = None) -> Scanned:
 
 
 def test_all_that_is_found_is_tried() -> None:
-    before = Standing(units=units(unit("a"), unit("gone")))
+    before = Stock(units=units(unit("a"), unit("gone")))
 
     tried = candidate(before, found(unit("a", "2"), unit("new")))
 
@@ -28,7 +28,7 @@ def test_all_that_is_found_is_tried() -> None:
 
 
 def test_what_may_not_be_taken_up_is_served_as_before() -> None:
-    before = Standing(units=units(unit("a"), unit("b", root="/n")))
+    before = Stock(units=units(unit("a"), unit("b", root="/n")))
 
     tried = candidate(before, found(refused={"/m/a.py": "writable", "/n": "writable"}))
 
@@ -40,7 +40,7 @@ def test_what_may_not_be_taken_up_is_served_as_before() -> None:
 
 
 def test_a_broken_change_is_taken_back_and_the_rest_goes_on() -> None:
-    before = Standing(units=units(unit("a"), unit("b")))
+    before = Stock(units=units(unit("a"), unit("b")))
     scanned = found(unit("a", "2"), unit("b", "2"))
 
     after = take_back(candidate(before, scanned), before.units, {"/m/a.py": "no"}, scanned.units)
@@ -53,14 +53,14 @@ def test_a_broken_change_is_taken_back_and_the_rest_goes_on() -> None:
 def test_a_broken_new_module_is_not_served() -> None:
     scanned = found(unit("new"))
 
-    after = take_back(candidate(Standing(), scanned), {}, {"/m/new.py": "no"}, scanned.units)
+    after = take_back(candidate(Stock(), scanned), {}, {"/m/new.py": "no"}, scanned.units)
 
     assert after is not None
     assert after.units == {}
 
 
 def test_a_changed_import_is_blamed_for_what_did_not_change() -> None:
-    before = Standing(units=units(unit("a"), unit("b"), unit("_shared")))
+    before = Stock(units=units(unit("a"), unit("b"), unit("_shared")))
     scanned = found(unit("a"), unit("b", "2"), unit("_shared", "2"))
 
     after = take_back(candidate(before, scanned), before.units, {"/m/a.py": "no"}, scanned.units)
@@ -71,7 +71,7 @@ def test_a_changed_import_is_blamed_for_what_did_not_change() -> None:
 
 
 def test_what_breaks_where_nothing_changed_stays() -> None:
-    before = Standing(units=units(unit("a"), unit("b", root="/n")))
+    before = Stock(units=units(unit("a"), unit("b", root="/n")))
     scanned = found(unit("a"), unit("b", "2", root="/n"))
 
     assert take_back(candidate(before, scanned), before.units, {"/m/a.py": "no"}, scanned.units) is None
@@ -80,14 +80,14 @@ def test_what_breaks_where_nothing_changed_stays() -> None:
 def test_a_refusal_stands_while_its_directory_is_the_same() -> None:
     scanned = found(unit("a", "2"))
     refusal = Refusal(why="no", surroundings=surroundings(scanned.units)["/m"])
-    before = Standing(units=units(unit("a")), refusals={"/m/a.py": refusal})
+    before = Stock(units=units(unit("a")), refusals={"/m/a.py": refusal})
 
     assert candidate(before, scanned) == before
 
 
 def test_a_refusal_is_tried_again_when_something_beside_it_changed() -> None:
     refusal = Refusal(why="no", surroundings=surroundings(units(unit("a", "2")))["/m"])
-    before = Standing(units=units(unit("a")), refusals={"/m/a.py": refusal})
+    before = Stock(units=units(unit("a")), refusals={"/m/a.py": refusal})
 
     tried = candidate(before, found(unit("a", "2"), unit("_new")))
 
