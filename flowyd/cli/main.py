@@ -45,6 +45,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("recycle", "flowyd.cli.steering", "replace one worker after its task"),
         Command("stop", "flowyd.cli.stop", "end the daemon; tasks in hand are finished first"),
         Command("quarantine", "flowyd.cli.quarantine", "tasks that killed their workers, and your choice"),
+        Command("install", "flowyd.cli.install", "place unit, user, directories and configuration"),
+        Command("uninstall", "flowyd.cli.install", "remove what install placed"),
         Command("check", "flowyd.cli.check", "is the configuration right?"),
         Command("console", "flowyd.cli.console", "see and steer everything in a terminal"),
         Command("completion", "flowyd.cli.completion", "a script that completes words in your shell"),
