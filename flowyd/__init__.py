@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from flowyd.sdk.workflow import Workflow as Workflow
     from flowyd.sdk.workflow import finish as finish
     from flowyd.sdk.workflow import restart as restart
+    from flowyd.worker.payloads import store_payloads as store_payloads
 
 #: Module of each name.
 _HOMES = {
@@ -61,6 +62,7 @@ _HOMES = {
     "flowyd.sdk.retry": ("RetryPolicy",),
     "flowyd.sdk.serialize": ("payload_codec",),
     "flowyd.sdk.workflow": ("Workflow", "finish", "restart"),
+    "flowyd.worker.payloads": ("store_payloads",),
     "flowyd.worker.scripts": (
         "async_scheduler",
         "start_activity_worker",

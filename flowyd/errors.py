@@ -29,7 +29,7 @@ class ProgramError(FlowydError):
 
 
 class StoreError(FlowydError):
-    """Raised when the engine's database cannot be read or written."""
+    """Raised when the engine's database, or a store of payloads, cannot be read or written."""
 
 
 class ProtocolError(FlowydError):

@@ -30,9 +30,9 @@ from flowyd.sdk.failures import (
     TaskTimedout,
 )
 from flowyd.sdk.nested import Findings, fill
+from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import EncodedResult, Error, Placeholder, Result, ResultObject, Timeout
 from flowyd.sdk.scheduling import Callee, TaskKind
-from flowyd.sdk.serialize import checked_length
 from flowyd.sdk.tracebacks import read_details
 
 
@@ -52,6 +52,8 @@ class _Attempts:
     #: `resize-0`, and with its type for messages.
     name: str
     shown: str
+    #: The input, and what travels for it: itself, or a reference to where it is stored.
+    payload: str
     input_text: str
     #: Where to remember the call; None: it is not one to be remembered.
     remember: Callable[[Asked], None] | None
@@ -144,11 +146,11 @@ class Caller:
             return Placeholder(call=shown, watcher=self._progress, waiting_for=findings.unfinished)
         if not callee.settings.delay and self._requests.holds_back(key := self._first_key(callee, name)):
             return Placeholder(call=shown, watcher=self._progress, target=key)
-        text = _serialized(callee, shown, arguments, keywords)
+        payload, travels = _serialized(callee, shown, arguments, keywords)
         remember = None
         if not callee.settings.delay and unchanging(arguments, keywords):
             remember = self._remembering(callee, arguments, keywords, number, shown)
-        attempts = _Attempts(callee, name, shown, text, remember, since=findings.order)
+        attempts = _Attempts(callee, name, shown, payload, travels, remember, since=findings.order)
         if callee.settings.delay:
             waits = self._wait(f"{name}-delay", callee.settings.delay, attempts)
             if waits is not None:
@@ -194,6 +196,7 @@ class Caller:
             if attempts.remember is not None and attempts.number == 0:
                 attempts.remember(held)
         else:
+            payloads.store(attempts.payload)
             decision = _decision(callee, task_id, attempts.input_text)
             self._requests.ask(
                 kind, task_id, decision, what=what, input_text=attempts.input_text, since=attempts.since
@@ -251,7 +254,11 @@ class Caller:
     def complete(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
         """It has a value. No result text (another decider's child) is None."""
         text = "null" if held.result is None else held.result
-        decode = attempts.callee.deserialize
+        deserialize = attempts.callee.deserialize
+
+        def decode(travelled: str) -> Any:
+            return deserialize(payloads.text(travelled))
+
         return EncodedResult(text, decode, call=attempts.shown, order=held.order, watcher=self._progress)
 
     def fail(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
@@ -337,9 +344,11 @@ def _filled(
         ) from error
 
 
-def _serialized(callee: Callee, shown: str, arguments: Any, keywords: Any) -> str:
+def _serialized(callee: Callee, shown: str, arguments: Any, keywords: Any) -> tuple[str, str]:
+    """The input's text, and what travels for it."""
     try:
-        return checked_length(callee.serialize(*arguments, **keywords), f"the input of {shown}")
+        text = callee.serialize(*arguments, **keywords)
+        return text, payloads.reference(text, f"the input of {shown}")
     except Exception as error:
         if isinstance(error, PayloadError) and shown in str(error):
             raise

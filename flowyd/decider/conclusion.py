@@ -29,10 +29,10 @@ from flowyd.decider.outcomes import (
 )
 from flowyd.decider.progress import OurFault, Progress, Target
 from flowyd.decider.sources import raising_line
-from flowyd.sdk.failures import CancelRequested, RestartRequested, SuspendTask, TaskError
+from flowyd.sdk.failures import CancelRequested, PayloadLost, RestartRequested, SuspendTask, TaskError
 from flowyd.sdk.nested import Findings, fill
+from flowyd.sdk.payloads import sent
 from flowyd.sdk.placeholder import Error
-from flowyd.sdk.serialize import checked_length
 from flowyd.sdk.tracebacks import Failure, describe, reason_of
 from flowyd.sdk.workflow import LONG_HISTORY_EVENTS, Finish, Restart, Workflow
 from flowyd.swf.limits import DATA_CHARACTERS
@@ -87,6 +87,8 @@ def conclude(workflow: Workflow, replay: Run, left_by: End) -> Outcome | NextRou
         raise end
     if isinstance(end, OurFault):
         return our_fault(end.error)
+    if isinstance(end, PayloadLost):
+        return Broken(reason=str(end))
     if isinstance(end, TaskFailed):
         return _fail_by_task(end.error, warnings)
     if isinstance(end, CancelRequested):
@@ -148,7 +150,7 @@ def _return(workflow: Workflow, replay: Run, value: Any, warnings: tuple[str, ..
         if findings.unfinished or (replay.requests.outstanding and not at_once):
             return _wait_for_rest(replay, warnings)
         name = f"the result of {type(workflow).__name__}"
-        text = checked_length(workflow._serialize_result(filled), name)
+        text = sent(workflow._serialize_result(filled), name)
     except Exception as error:
         return _fail(describe(error), warnings)
     carry_out(replay.progress.cancel_wishes, replay.index, replay.requests)
@@ -176,7 +178,7 @@ def _restart(
     if not in_place and replay.progress.cancel_precedes(None):
         return _cancel(replay, replay.progress.cancel_wishes, warnings)
     try:
-        text = checked_length(
+        text = sent(
             workflow._serialize_restart_arguments(*arguments, **keywords),
             f"the arguments to restart {type(workflow).__name__}",
         )

@@ -11,7 +11,8 @@ from flowyd.decider.determinism import Divergence
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.progress import Progress
 from flowyd.decider.sources import calling_line
-from flowyd.sdk.serialize import checked_length, decode_value, encode_value
+from flowyd.sdk.payloads import payloads, sent
+from flowyd.sdk.serialize import decode_value, encode_value
 
 _SIDE_EFFECT = "side-effect"
 _CHANGE = "change"
@@ -37,7 +38,7 @@ class Markers:
         self._side_effects += 1
         recorded = self._index.markers.get(_SIDE_EFFECT, ())
         if number < len(recorded):
-            return decode_value(recorded[number].text or "null")
+            return decode_value(payloads.text(recorded[number].text or "null"))
         if self._progress.replaying and self._index.close_refused_id <= self._progress.decision:
             raise Divergence(
                 code_asks=f"side effect {number}",
@@ -45,8 +46,9 @@ class Markers:
                 call=f"{_SIDE_EFFECT}-{number}",
                 where=calling_line(),
             )
-        text = checked_length(encode_value(produce()), f"the value of side effect {number}")
-        self._requests.decisions.append(wire.record_marker(_SIDE_EFFECT, text))
+        text = encode_value(produce())
+        travels = sent(text, f"the value of side effect {number}")
+        self._requests.decisions.append(wire.record_marker(_SIDE_EFFECT, travels))
         return decode_value(text)
 
     def changed(self, change_id: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowyd.decider.records import Asked, Kind
+from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import Result
 from flowyd.sdk.scheduling import Callee
 
@@ -77,7 +78,7 @@ class Known:
 
     def decode(self, text: str) -> Any:
         """The value of the result text, kept if it cannot change."""
-        value = self.read(text)
+        value = self.read(payloads.text(text))
         if type(value) in _UNCHANGING:
             self.value = value
         return value

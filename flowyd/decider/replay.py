@@ -26,6 +26,8 @@ from flowyd.decider.progress import OurFault, Progress
 from flowyd.decider.waits import Waits
 from flowyd.errors import FlowydError
 from flowyd.sdk.chance import fraction, uuid4
+from flowyd.sdk.failures import PayloadLost
+from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import ResultObject
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.sdk.scheduling import Callee, ExecutionInfo
@@ -158,6 +160,8 @@ def decide(
         return _decide(registration, index, open_limit)
     except Divergence as divergence:
         return _diverged(registration, index, divergence)
+    except PayloadLost as lost:
+        return Broken(reason=str(lost))
     except Exception as error:
         return our_fault(error)
 
@@ -192,7 +196,7 @@ def _run(registration: WorkflowRegistration, replay: Replay, input_text: str) ->
 
 def _value(workflow: Workflow, input_text: str) -> Any:
     """What the code returns. A coroutine is driven by hand: everything it may await is answered at once."""
-    arguments, keywords = workflow._deserialize_arguments(input_text)
+    arguments, keywords = workflow._deserialize_arguments(payloads.text(input_text))
     value = workflow.run(*arguments, **keywords)
     if hasattr(value, "send") and hasattr(value, "__await__"):
         return _drive(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from flowyd.decider import decisions as wire
@@ -12,8 +13,9 @@ from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
 from flowyd.decider.records import Kind, State
 from flowyd.sdk.failures import PayloadError, TaskCanceled, TaskError, TaskRefused
+from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import Error, Placeholder, Result, ResultObject
-from flowyd.sdk.serialize import checked_length, decode_value, encode_value
+from flowyd.sdk.serialize import decode_value, encode_value
 
 
 class Waits:
@@ -60,24 +62,42 @@ class Waits:
     def send_signal(self, workflow_id: str, name: str, value: Any, run_id: str | None) -> ResultObject[None]:
         """Signals another execution; the control member of the decision finds it again."""
         control = f"signal-{self._number('send')}"
-        text = checked_length(encode_value(value), f"the value of {control} to {workflow_id}")
+        payload = encode_value(value)
+        text = payloads.reference(payload, f"the value of {control} to {workflow_id}")
         decision = wire.signal_external(
             control=control, workflow_id=workflow_id, run_id=run_id, name=name, input_text=text
         )
-        return self._deliver(Kind.SIGNAL, control, decision, what=f"{workflow_id} {name}", input_text=text)
+        return self._deliver(
+            Kind.SIGNAL,
+            control,
+            decision,
+            what=f"{workflow_id} {name}",
+            input_text=text,
+            prepare=lambda: payloads.store(payload),
+        )
 
     def request_cancel(self, workflow_id: str, run_id: str | None) -> ResultObject[None]:
         """Asks another execution to cancel."""
         control = f"cancel-{self._number('cancel')}"
         decision = wire.request_cancel_external(control=control, workflow_id=workflow_id, run_id=run_id)
-        return self._deliver(Kind.CANCEL, control, decision, what=workflow_id, input_text=None)
+        return self._deliver(
+            Kind.CANCEL, control, decision, what=workflow_id, input_text=None, prepare=lambda: None
+        )
 
     def _deliver(
-        self, kind: Kind, control: str, decision: Decision, *, what: str, input_text: str | None
+        self,
+        kind: Kind,
+        control: str,
+        decision: Decision,
+        *,
+        what: str,
+        input_text: str | None,
+        prepare: Callable[[], None],
     ) -> ResultObject[None]:
         held = self._requests.known(kind, control, what=what, input_text=input_text, awaited=False)
         shown = f"{kind.value} {what}"
         if held is None:
+            prepare()
             self._requests.ask(kind, control, decision, what=what, input_text=input_text, awaited=False)
         if held is None or held.state is State.OPEN:
             return Placeholder(call=shown, watcher=self._progress)
@@ -92,6 +112,6 @@ def _read(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return decode_value(text)
+        return decode_value(payloads.text(text))
     except PayloadError:
         return text

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from flowyd.errors import ProgramError
-from flowyd.sdk.failures import PayloadError, SuspendTask, TaskCanceled
-from flowyd.sdk.serialize import checked_length, decode_arguments, encode_value
+from flowyd.sdk.failures import PayloadError, PayloadLost, SuspendTask, TaskCanceled
+from flowyd.sdk.payloads import payloads, sent
+from flowyd.sdk.serialize import decode_arguments, encode_value
 from flowyd.sdk.tracebacks import describe
 from flowyd.swf.limits import LIMITED_DATA_CHARACTERS
 
@@ -87,11 +88,11 @@ class Activity:
         if self.is_async():
             raise ProgramError(f"{type(self).__name__}.run is async; its worker awaits run_async()")
         try:
-            arguments, keywords = self._deserialize_arguments(self.input or "[[], {}]")
+            arguments, keywords = self._arguments()
             value = self.run(*arguments, **keywords)
         except SuspendTask:
             return
-        except Exception as error:
+        except (Exception, PayloadLost) as error:
             self._answer_error(error)
             return
         self._answer(value)
@@ -99,31 +100,34 @@ class Activity:
     async def run_async(self) -> None:
         """As a call, for an `async def run`; a cancellation of the coroutine passes through unanswered."""
         try:
-            arguments, keywords = self._deserialize_arguments(self.input or "[[], {}]")
+            arguments, keywords = self._arguments()
             value = await self.run(*arguments, **keywords)
         except SuspendTask:
             return
-        except Exception as error:
+        except (Exception, PayloadLost) as error:
             self._answer_error(error)
             return
         self._answer(value)
 
+    def _arguments(self) -> Any:
+        return self._deserialize_arguments(payloads.text(self.input or "[[], {}]"))
+
     def _answer(self, value: object) -> None:
         try:
-            text = checked_length(self._serialize_result(value), f"the result of {type(self).__name__}")
-        except Exception as error:
+            text = sent(self._serialize_result(value), f"the result of {type(self).__name__}")
+        except (Exception, PayloadLost) as error:
             self._answer_error(error)
             return
         if self.scheduler is not None:
             self.scheduler.complete(self.token, text)
 
-    def _answer_error(self, error: Exception) -> None:
+    def _answer_error(self, error: Exception | PayloadLost) -> None:
         if self.scheduler is None:
             raise error
         if isinstance(error, TaskCanceled):
             self.scheduler.cancel(self.token, error.details or error.reason or None)
             return
-        if isinstance(error, PayloadError):
+        if isinstance(error, (PayloadError, PayloadLost)):
             logger.error("%s: %s", type(self).__name__, error, extra={"action": "activity_failed"})
         failure = describe(error)
         self.scheduler.fail(self.token, failure.reason, failure.details)

@@ -74,6 +74,10 @@ class PayloadError(ProgramError):
     """Raised when a value cannot travel: no codec for its type, unreadable text, or too long."""
 
 
+class PayloadLost(BaseException):
+    """Raised when a payload kept in a store cannot be read or written: not the author's failure."""
+
+
 class SuspendTask(BaseException):
     """Raised to leave a run whose next step needs a result that is not there yet.
 

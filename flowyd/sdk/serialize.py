@@ -21,7 +21,6 @@ from uuid import UUID
 
 from flowyd.sdk.failures import PayloadError
 from flowyd.sdk.placeholder import ResultObject, refuse
-from flowyd.swf.limits import DATA_CHARACTERS
 
 T = TypeVar("T")
 
@@ -216,20 +215,6 @@ def decode_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
     ):
         return value[0], value[1]
     raise PayloadError(f"input must be JSON of the form [[positional], {{keyword}}], not {text[:80]!r}")
-
-
-def checked_length(text: str, what: str) -> str:
-    """The text, if the service takes one that long.
-
-    Raises:
-        PayloadError: more than 32,768 characters; the message begins with `what`.
-    """
-    if len(text) > DATA_CHARACTERS:
-        raise PayloadError(
-            f"{what} is {len(text)} characters long, more than the {DATA_CHARACTERS} the service takes;"
-            " pass a path or key of where it is stored instead"
-        )
-    return text
 
 
 def known_tags() -> Iterable[str]:

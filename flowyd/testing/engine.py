@@ -25,6 +25,7 @@ from flowyd.engine.service import Service
 from flowyd.engine.settings import ServiceSettings
 from flowyd.errors import FlowydError, ProgramError
 from flowyd.sdk.failures import TaskError
+from flowyd.sdk.payloads import payloads
 from flowyd.sdk.registry import ActivityRegistration
 from flowyd.sdk.serialize import decode_value, encode_arguments, encode_value
 from flowyd.sdk.tracebacks import describe, read_details
@@ -360,7 +361,7 @@ def _attributes(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _completed(_: Execution, attributes: dict[str, Any]) -> Any:
-    return decode_value(attributes.get("result", "null"))
+    return decode_value(payloads.text(attributes.get("result", "null")))
 
 
 def _continued(execution: Execution, attributes: dict[str, Any]) -> Any:

@@ -30,6 +30,7 @@ from flowyd.swf.limits import REASON_CHARACTERS
 from flowyd.worker.activity_worker import ActivityWorker, TaskAnswers
 from flowyd.worker.calling import call_through
 from flowyd.worker.decision_worker import DecisionWorker
+from flowyd.worker.payloads import sent_by_script
 from flowyd.worker.registration import register_activity, register_domain, register_workflow, served
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.service import identity
@@ -130,7 +131,7 @@ class AsyncScheduler:
 
     def complete(self, token: str, result: object) -> bool:
         """Completes the activity with a value, as if `run` had returned it."""
-        request = {"taskToken": token, "result": encode_value(result)}
+        request = {"taskToken": token, "result": sent_by_script(encode_value(result), "the result")}
         return self._answer("RespondActivityTaskCompleted", request)
 
     def fail(self, token: str, reason: str, details: str | None = None) -> bool:
@@ -171,7 +172,7 @@ class WorkflowStarter:
         request = {
             **self._request,
             "workflowId": self._workflow_id or str(uuid.uuid4()),
-            "input": encode_arguments(*arguments, **keywords),
+            "input": sent_by_script(encode_arguments(*arguments, **keywords), "the input"),
         }
         try:
             answer = call_through(self._client, "StartWorkflowExecution", request, within_s=_START_WITHIN_S)

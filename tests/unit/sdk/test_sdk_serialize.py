@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyd import ActivityProxy, PayloadError, PlaceholderError, Result
+from flowyd.sdk.payloads import sent
 from flowyd.sdk.serialize import (
-    checked_length,
     decode_arguments,
     decode_value,
     encode_arguments,
@@ -161,8 +161,8 @@ def test_a_result_object_inside_a_value_is_named() -> None:
 
 def test_text_beyond_the_limit_names_what_it_is() -> None:
     with pytest.raises(PayloadError, match="the result of X is 32769 characters long"):
-        checked_length("x" * 32_769, "the result of X")
-    assert checked_length("x" * 32_768, "it")
+        sent("x" * 32_769, "the result of X")
+    assert sent("x" * 32_768, "it")
 
 
 def test_transport_hooks_replace_the_json() -> None:

@@ -1,0 +1,73 @@
+"""The S3 store against a server on loopback that keeps objects as S3 does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from flowyd.errors import StoreError
+from flowyd.swf.payload_stores import S3Store
+
+_MISSING = b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>'
+
+
+class _Objects(BaseHTTPRequestHandler):
+    kept: dict[str, bytes]
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["X-Amz-Decoded-Content-Length"] or 0) or self._length())
+        if "aws-chunked" in (self.headers.get("Content-Encoding") or ""):
+            raise AssertionError("this server takes plain bodies only")
+        self.kept[self.path] = body
+        self._answer(200, b"")
+
+    def do_GET(self) -> None:
+        found = self.kept.get(self.path)
+        self._answer(404 if found is None else 200, _MISSING if found is None else found)
+
+    def _length(self) -> int:
+        return int(self.headers["Content-Length"])
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, dict[str, bytes]]]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    kept: dict[str, bytes] = {}
+    server = HTTPServer(("127.0.0.1", 0), type("Objects", (_Objects,), {"kept": kept}))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", kept
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_what_is_put_can_be_got(objects: tuple[str, dict[str, bytes]]) -> None:
+    endpoint, kept = objects
+    store = S3Store("bucket", "some/prefix/", region="eu-west-1", endpoint_url=endpoint)
+
+    store.put("abcd", '"häßlich"')
+
+    assert store.get("abcd") == '"häßlich"'
+    assert list(kept) == ["/bucket/some/prefix/abcd"]
+
+
+def test_what_is_not_there_is_named(objects: tuple[str, dict[str, bytes]]) -> None:
+    endpoint, _ = objects
+    store = S3Store("bucket", region="eu-west-1", endpoint_url=endpoint)
+
+    with pytest.raises(StoreError, match=r"s3://bucket/abcd: .*NoSuchKey"):
+        store.get("abcd")
