@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import random
 import selectors
@@ -41,11 +42,12 @@ from flowyd.supervisor.plan import (
     Wanted,
     after_death,
     next_look_at,
+    patience_s,
     plan,
     rested,
 )
 from flowyd.supervisor.pools import ENGINE, ERRAND_RANK, PoolState
-from flowyd.supervisor.processes import rss_bytes
+from flowyd.supervisor.processes import cpu_s, rss_bytes
 from flowyd.supervisor.quarantine import Suspect, open_quarantine
 from flowyd.supervisor.standing import Standing, standing_of
 from flowyd.worker.quarantined import failure_reason
@@ -171,6 +173,8 @@ class Crew:
 
     def _tell_to_stop(self, child: Child, reason: StopReason, kill_at: float) -> None:
         child.stop_reason, child.kill_at = reason, kill_at
+        # The next step of a replacement need not wait for this one's end.
+        self.changed = True
         level = logging.DEBUG if reason is StopReason.SHUTDOWN and child.task is None else logging.INFO
         logger.log(
             level, "%s[%d] is told to stop: %s", child.pool, child.pid, reason.value, extra=_about(child)
@@ -273,6 +277,9 @@ class Crew:
         if child.errand:
             return
         self.fates.reported(child, report)
+        now = time.monotonic()
+        if child.cpu.is_due(now):
+            child.cpu.look(cpu_s(child.pid), now)
         pool = self.pools.get(child.pool)
         if pool is None:
             return
@@ -281,6 +288,9 @@ class Crew:
         if report.until is not None and (self._next_look_at is None or report.until < self._next_look_at):
             self._next_look_at = report.until
         config = pool.config
+        if config is not None and child.kill_at == math.inf and child.task is None:
+            child.kill_at = time.monotonic() + config.stop_timeout_s
+            self.changed = True
         if config is None or report.state is not WorkerState.POLLING:
             return
         if pool.orphans and config.kind is PoolKind.ACTIVITY:
@@ -454,10 +464,15 @@ class Crew:
             self._errands.fail(task, failure_reason(suspect.deaths), suspect.last_death)
         self.changed = True
 
+    def dump(self, child: Child) -> None:
+        """Has the child write its threads' stacks among its output; it goes on with its work."""
+        _signal_child(child.pid, DUMP_SIGNAL)
+
     def recycle(self, child: Child) -> None:
         """Has the child replaced by a fresh one as soon as its task is done."""
         pool = self.pools[child.pool].wanted()
-        self._tell_to_stop(child, StopReason.RECYCLED, time.monotonic() + pool.stop_timeout_s)
+        grace = patience_s(child.seen(), pool)
+        self._tell_to_stop(child, StopReason.RECYCLED, time.monotonic() + grace)
         self.changed = True
 
 

@@ -5,7 +5,8 @@ makes something due. Neither remembers anything, so a lost signal or a missed ev
 
 How the rules read:
 - A pool has slots 0 … processes - 1. A slot whose process is gone is filled again once its pause is over.
-- A child leaves its slot only by ending. Told to stop it gets SIGTERM and a deadline, then SIGKILL.
+- A child leaves its slot only by ending. Told to stop it gets SIGTERM and a deadline, then SIGKILL; one that
+  only makes room for a fresh one may finish its task first, however long that takes.
 - Of one pool at most one child is away on purpose at a time (recycling), or one too many (replacement:
   the new child proves ready before the old one is told to stop).
 - Pools have ranks. Nothing of a higher rank starts before rank 0 (the engine) has been ready once; at the
@@ -16,6 +17,7 @@ How the rules read:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -106,9 +108,14 @@ class ChildSeen:
     rss_bytes: int = 0
     #: Not of a pool: a short-lived child that speaks to the service for the supervisor.
     errand: bool = False
-    #: It was told to stop and is killed at this time; None: it was not.
+    #: It was told to stop and is killed at this time (infinity: when its task is done); None: it was not.
     kill_at: float | None = None
     killed: bool = False
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether it was told to stop by a certain time."""
+        return self.kill_at is not None and self.kill_at < math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +219,8 @@ def next_look_at(wanted: Wanted, seen: Seen) -> float | None:
     moments: list[float] = []
     limits = {pool.name: pool for pool in wanted.pools}
     for child in seen.children:
-        if child.kill_at is not None:
-            moments += [] if child.killed else [child.kill_at]
+        if child.has_deadline:
+            moments += [] if child.killed or child.kill_at is None else [child.kill_at]
             continue
         if child.until is not None and not child.being_checked:
             moments.append(child.until)
@@ -238,8 +245,8 @@ def _open(pool: PoolWanted | None, slot: int) -> bool:
 def _overdue(seen: Seen, now: float) -> Iterator[Action]:
     """Children past a deadline: of a stop, or of what they reported."""
     for child in seen.children:
-        if child.kill_at is not None:
-            if now >= child.kill_at and not child.killed:
+        if child.has_deadline:
+            if _past(child.kill_at, now) and not child.killed:
                 yield Kill(pid=child.pid)
         elif child.hung or (_late(child, now) and not child.in_task):
             yield DumpStack(pid=child.pid)
@@ -249,7 +256,11 @@ def _overdue(seen: Seen, now: float) -> Iterator[Action]:
 
 
 def _late(child: ChildSeen, now: float) -> bool:
-    return child.until is not None and now >= child.until
+    return _past(child.until, now)
+
+
+def _past(moment: float | None, now: float) -> bool:
+    return moment is not None and now >= moment
 
 
 def _end(wanted: Wanted, seen: Seen, now: float) -> Iterator[Action]:
@@ -261,7 +272,7 @@ def _end(wanted: Wanted, seen: Seen, now: float) -> Iterator[Action]:
         if wanted.ending is Ending.AT_ONCE and child.rank > 0:
             if not child.killed:
                 yield Kill(pid=child.pid)
-        elif child.rank == highest and child.kill_at is None and not child.errand:
+        elif child.rank == highest and not child.has_deadline and not child.errand:
             grace = timeouts.get(child.pool, 30.0)
             if wanted.ending is Ending.AT_ONCE:
                 grace = min(grace, ENGINE_STOP_S)
@@ -297,9 +308,9 @@ def _replace(pool: PoolWanted, children: list[ChildSeen], now: float) -> list[Ac
     for child in others:
         successor = current.get(child.slot)
         if child.generation > pool.generation:
-            actions += _stop([child], StopReason.WITHDRAWN, now, pool.stop_timeout_s)
+            actions += _stop([child], StopReason.WITHDRAWN, now, patience_s(child, pool))
         elif successor is not None and successor.ready:
-            actions += _stop([child], StopReason.REPLACED, now, pool.stop_timeout_s)
+            actions += _stop([child], StopReason.REPLACED, now, patience_s(child, pool))
     if actions or not others or any(not child.ready for child in current.values()):
         return actions
     waiting = min(child.slot for child in others)
@@ -315,7 +326,7 @@ def _recycle(pool: PoolWanted, children: list[ChildSeen], now: float) -> list[Ac
     if not due:
         return []
     oldest = min(due, key=lambda child: (child.started_at, child.pid))
-    return [*_stop([oldest], StopReason.RECYCLED, now, pool.stop_timeout_s)]
+    return [*_stop([oldest], StopReason.RECYCLED, now, patience_s(oldest, pool))]
 
 
 def _worn(pool: PoolWanted, child: ChildSeen, now: float) -> bool:
@@ -331,6 +342,14 @@ def _age_limit(pool: PoolWanted, child: ChildSeen) -> float | None:
     if pool.recycle_age_s is None:
         return None
     return pool.recycle_age_s * (1 + AGE_SPREAD * child.slot / max(1, pool.processes))
+
+
+def patience_s(child: ChildSeen, pool: PoolWanted) -> float:
+    """How long a child may take to end that only makes room for a fresh one: until its task is done.
+
+    Its task keeps its own limits; a child past them is hung, as any other.
+    """
+    return math.inf if child.in_task else pool.stop_timeout_s
 
 
 def _stop(children: Iterable[ChildSeen], reason: StopReason, now: float, grace_s: float) -> Iterator[Action]:

@@ -37,9 +37,6 @@ from flowyd.worker.units import Modules
 #: A candidate that is not through by then hangs.
 LIMIT_S = 25.0
 
-_CLEAN = 0
-_AWAY = 3
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -99,16 +96,17 @@ def _hear(reader: int, pid: int) -> bytes:
 
 def _read(said: str, code: int) -> TrialFound:
     broken: dict[str, str] = {}
-    away, replayed, at, rest = "", 0, "", []
+    away, replayed, at, rest, is_through = "", 0, "", [], False
     for line in said.splitlines():
         try:
             members = json.loads(line)
             broken.update(members.get("broken", {}))
             away, at = members.get("away", away), members.get("at", at)
             replayed += members.get("replayed", 0)
+            is_through = members.get("through", is_through)
         except (ValueError, AttributeError):
             rest.append(line)
-    if code not in (_CLEAN, _AWAY) and at:
+    if not is_through and at:
         how = (
             f"ended its process by signal {-code}" if code < 0 else f"ended its process with exit code {code}"
         )
@@ -127,7 +125,10 @@ def _be_tried(trial: Trial, reader: int, writer: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (int(LIMIT_S) + 1, int(LIMIT_S) + 1))
         faulthandler.dump_traceback_later(LIMIT_S, exit=True, file=writer)
         trial.become()
-        code = _try(trial, _Voice(writer))
+        voice = _Voice(writer)
+        _try(trial, voice)
+        voice.say(through=True)
+        code = 0
     except BaseException as error:
         logging.getLogger(__name__).exception("trying modules ended early: %s", error)
     finally:
@@ -147,7 +148,7 @@ class _Voice:
             line = line[os.write(self._fd, line) :]
 
 
-def _try(trial: Trial, voice: _Voice) -> int:
+def _try(trial: Trial, voice: _Voice) -> None:
     loaded = load_units(trial.modules, begin=lambda path: voice.say(at=path))
     voice.say(broken=loaded.broken)
     found = {
@@ -173,8 +174,6 @@ def _try(trial: Trial, voice: _Voice) -> int:
             _check(trial, client, path, found[path], voice)
     except FlowydError as error:
         voice.say(away=str(error))
-        return _AWAY
-    return _CLEAN
 
 
 def _nothing_registered(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -355,3 +356,23 @@ def test_the_engine_is_never_stopped_while_a_worker_lives(situation: tuple[Wante
     }
 
     assert not (workers and stopped)
+
+
+def test_a_replaced_child_may_finish_its_task_however_long_it_takes() -> None:
+    wanted = Wanted(pools=(replace(IMAGES, processes=1, generation=1),))
+    old = child(1, slot=0, in_task=True)
+    seen = Seen(children=(old, child(2, slot=0, generation=1)))
+
+    (stop,) = plan(wanted, seen, NOW)
+    stopped = replace(seen, children=(replace(old, kill_at=math.inf), seen.children[1]))
+
+    assert stop == Stop(pid=1, reason=StopReason.REPLACED, kill_at=math.inf)
+    assert plan(wanted, stopped, NOW + 9999) == []
+    assert next_look_at(wanted, stopped) is None
+
+
+def test_the_end_of_the_daemon_does_not_wait_so_long_for_it() -> None:
+    wanted = Wanted(pools=(IMAGES,), ending=Ending.ORDERLY)
+    seen = Seen(children=(child(1, slot=0, in_task=True, kill_at=math.inf),))
+
+    assert plan(wanted, seen, NOW) == [Stop(pid=1, reason=StopReason.SHUTDOWN, kill_at=NOW + 30)]
