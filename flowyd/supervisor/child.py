@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from flowyd.control.reports import Report, TaskInHand, WorkerState, decode_report
 from flowyd.errors import ProtocolError
+from flowyd.supervisor.cpu_share import CpuShare
 from flowyd.supervisor.output import LineCutter, OutputLine, Ring
 from flowyd.supervisor.plan import ChildSeen, StopReason
 
@@ -56,9 +57,11 @@ class Child:
     #: For each open pipe of ours what reads it and answers whether there may be more at once.
     readers: dict[int, Callable[[], bool]] = field(default_factory=dict)
     ring: Ring = field(default_factory=Ring)
-    #: CPU seconds used and when that was looked at, for the share since.
-    cpu_seen: tuple[float, float] = (0.0, 0.0)
+    cpu: CpuShare = field(init=False)
     _partial: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.cpu = CpuShare(started_at=self.started_at)
 
     @property
     def task(self) -> TaskInHand | None:

@@ -18,6 +18,7 @@ from flowyd.supervisor.access import Access, Role
 from flowyd.supervisor.child import Child
 from flowyd.supervisor.control_server import Later, Peer
 from flowyd.supervisor.crew import Crew
+from flowyd.supervisor.events import EventRing
 from flowyd.supervisor.picture import daemon_status
 from flowyd.supervisor.pools import ENGINE, PoolState
 
@@ -34,6 +35,7 @@ class Daemon(Protocol):
 
     crew: Crew
     access: Access
+    events: EventRing
     started_at: float
     settled: bool
 
@@ -55,6 +57,7 @@ class Commands:
             "status": self._status,
             "log": self._log,
             "quarantine": self._quarantine,
+            "events": self._events,
         }
         self._changing: dict[str, Callable[[Arguments], dict[str, Any] | Later]] = {
             "reload": self._reload,
@@ -62,6 +65,7 @@ class Commands:
             "drain": self._drain,
             "resume": self._resume,
             "recycle": self._recycle,
+            "dump": self._dump,
             "stop": self._stop,
             "quarantine-release": self._release,
             "quarantine-fail": self._fail,
@@ -154,6 +158,20 @@ class Commands:
         if not child.stopping:
             self._daemon.crew.recycle(child)
         return {"pool": child.pool, "pid": child.pid}
+
+    def _dump(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: pid. The stacks come among its output, which `log` answers."""
+        child = self._child(arguments)
+        if not child.ready:
+            raise FlowydError(f"pid {child.pid} is still starting; a stack dump would end it")
+        self._daemon.crew.dump(child)
+        return {"pool": child.pool, "pid": child.pid}
+
+    def _events(self, arguments: Arguments) -> dict[str, Any]:
+        """Arguments: after (a number, default 0); most (default 200). Answer: events, oldest first."""
+        after = _whole(arguments, "after", default=0, most=2**53)
+        most = _whole(arguments, "most", default=200, most=10_000)
+        return {"events": self._daemon.events.after(after, most)}
 
     def _quarantine(self, _: Arguments) -> dict[str, Any]:
         """Answer: tasks, each a `QuarantinedTask`."""

@@ -25,6 +25,7 @@ from flowyd.supervisor.access import Access, open_doors
 from flowyd.supervisor.commands import Commands
 from flowyd.supervisor.control_server import ControlServer, Later
 from flowyd.supervisor.crew import Crew
+from flowyd.supervisor.events import EventRing
 from flowyd.supervisor.health import Health, Verdict
 from flowyd.supervisor.modules import ModuleKeeper, Reload
 from flowyd.supervisor.notify import Notifier
@@ -55,6 +56,7 @@ class Supervisor:
     ) -> None:
         self.started_at = time.time()
         self.settled = False
+        self.events = EventRing()
         self.access = access
         self._config = config
         self._notifier = notifier
@@ -82,6 +84,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serves until it was told to stop and every child is gone; the exit code."""
+        logging.getLogger("flowyd.supervisor").addHandler(self.events)
         self.modules.open()
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._install_signals(reader, writer)

@@ -75,9 +75,6 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
     if child.task is not None:
         task = {name: value for name, value in asdict(child.task).items() if name != "task_token"}
     heartbeat = report.last_heartbeat_at if report else None
-    used, (used_before, looked_at) = cpu_s(child.pid), child.cpu_seen
-    since = now - (looked_at or child.started_at)
-    child.cpu_seen = (used, now)
     return WorkerStatus(
         pid=child.pid,
         state=child.state(),
@@ -90,7 +87,7 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
         tasks_done=report.tasks_done if report else 0,
         tasks_failed=report.tasks_failed if report else 0,
         rss_bytes=rss_bytes(child.pid),
-        cpu_percent=round(100 * (used - used_before) / since, 1) if since > 0 else 0.0,
+        cpu_percent=child.cpu.look(cpu_s(child.pid), now),
         restarts=pool.restarts[child.slot],
         last_death=pool.last_death.get(child.slot, ""),
     )
