@@ -194,8 +194,9 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
 
     def action_filter(self) -> None:
         line = self.query_one("#filter", Input)
-        line.add_class("-shown")
-        line.focus()
+        line.display = True
+        # At once, not with the next message: letters typed in the same moment belong to the line already.
+        self.set_focus(line)
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -205,7 +206,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:
         line = self.query_one("#filter", Input)
-        line.set_class(bool(line.value), "-shown")
+        line.display = bool(line.value)
         self.focus_table()
 
     def focus_table(self) -> None:
@@ -222,7 +223,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         line = self.query_one("#filter", Input)
         if line.has_focus or line.value:
             line.value = ""
-            line.remove_class("-shown")
+            line.display = False
             self.focus_table()
             return
         marked = [table for table in self.query(RowTable) if table.marked]
