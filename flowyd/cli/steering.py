@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,13 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the five commands to the command line."""
     reload = subparsers.add_parser(
         "reload",
-        help="apply a changed configuration",
-        description="The daemon reads its configuration again. One with a mistake is refused as a whole.",
+        help="apply a changed configuration and changed modules",
+        description="The daemon reads its configuration again. One with a mistake is refused as a whole. "
+        "Modules are tried before any worker is replaced; those that do not work, or do not fit an open "
+        "execution, are named, and their last good version goes on.",
+    )
+    reload.add_argument(
+        "--force", action="store_true", help="take workflow code even if open executions do not fit it"
     )
     reload.set_defaults(run=run_reload)
 
@@ -49,9 +55,13 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run_reload(namespace: argparse.Namespace) -> int:
-    """Reloads; what changed is said."""
-    answer = ask_daemon(namespace, "reload", timeout_s=RELOAD_TIMEOUT_S)
-    return _done(namespace, answer, f"reloaded: {answer.get('changed') or 'nothing changed'}")
+    """Reloads; what changed is said, and what is not served as it stands."""
+    answer = ask_daemon(namespace, "reload", {"force": namespace.force}, timeout_s=RELOAD_TIMEOUT_S)
+    code = _done(namespace, answer, f"reloaded: {answer.get('changed') or 'nothing changed'}")
+    refused = answer.get("refused") or {}
+    for path, why in refused.items():
+        print(f"refused: {path}: {why}", file=sys.stderr)
+    return exits.FAILED if refused else code
 
 
 def run_scale(namespace: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ from flowyd.worker.service import client_of
 from flowyd.worker.spec import ServiceSpec
 from flowyd.worker.units import Modules
 
-#: A candidate that is not through by then hangs.
+#: Long enough for libraries that take their time to be imported.
 LIMIT_S = 25.0
 
 
@@ -51,6 +51,8 @@ class Trial:
     replay: bool
     #: Called in the trial's process before anything is imported, to be who the workers are.
     become: Callable[[], object] = lambda: None
+    #: A candidate that is not through by then hangs, seconds.
+    limit_s: float = LIMIT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def hold_trial(trial: Trial) -> TrialFound:
     finally:
         os.close(reader)
     _, status = os.waitpid(pid, 0)
-    return _read(said.decode(errors="replace"), os.waitstatus_to_exitcode(status))
+    return _read(said.decode(errors="replace"), os.waitstatus_to_exitcode(status), trial.limit_s)
 
 
 def _hear(reader: int, pid: int) -> bytes:
@@ -94,7 +96,7 @@ def _hear(reader: int, pid: int) -> bytes:
         os.close(ended)
 
 
-def _read(said: str, code: int) -> TrialFound:
+def _read(said: str, code: int, limit_s: float) -> TrialFound:
     broken: dict[str, str] = {}
     away, replayed, at, rest, is_through = "", 0, "", [], False
     for line in said.splitlines():
@@ -111,7 +113,7 @@ def _read(said: str, code: int) -> TrialFound:
             f"ended its process by signal {-code}" if code < 0 else f"ended its process with exit code {code}"
         )
         if rest:
-            how = f"was not through after {LIMIT_S:.0f} s"
+            how = f"was not through after {limit_s:.0f} s"
         broken.setdefault(at, "\n".join([f"it {how} when it was tried", *rest]))
     return TrialFound(broken=broken, away=away, replayed=replayed)
 
@@ -122,8 +124,8 @@ def _be_tried(trial: Trial, reader: int, writer: int) -> None:
     try:
         os.close(reader)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (int(LIMIT_S) + 1, int(LIMIT_S) + 1))
-        faulthandler.dump_traceback_later(LIMIT_S, exit=True, file=writer)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(trial.limit_s) + 1, int(trial.limit_s) + 2))
+        faulthandler.dump_traceback_later(trial.limit_s, exit=True, file=writer)
         trial.become()
         voice = _Voice(writer)
         _try(trial, voice)

@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
+from flowyd.config.records import PoolKind
+from flowyd.worker.spec import ServiceSpec
+from flowyd.worker.trial import Trial, hold_trial
+from flowyd.worker.units import Modules, scan
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from running_daemon import RunningDaemon, daemon_in, until
+from running_daemon import DOMAIN, RunningDaemon, daemon_in, until
 
 #: What a change may take from the copied file to the first worker that serves it.
 WITHIN_S = 2.0
@@ -251,6 +256,25 @@ def test_a_module_that_is_no_use_is_quarantined(
 
     until(lambda: why in broken(daemon, "workers").get(str(module), ""))
     assert pids(daemon, "workers") == before
+
+
+def test_a_module_that_hangs_is_blamed_with_its_stack(tmp_path: Path) -> None:
+    module = tmp_path / "hangs.py"
+    module.write_text("import time\ntime.sleep(600)\n")
+    found = scan([tmp_path])
+    trial = Trial(
+        kind=PoolKind.ACTIVITY,
+        service=ServiceSpec(domain=DOMAIN, engine_socket=tmp_path / "none.sock"),
+        modules=Modules(units=found.units, contents=found.contents),
+        touched=frozenset(found.units),
+        replay=False,
+        limit_s=0.3,
+    )
+
+    report = hold_trial(trial).broken[str(module)]
+
+    assert "was not through after" in report
+    assert f'File "{module}", line 2 in <module>' in report
 
 
 def test_defaults_that_drift_from_the_registered_type_are_refused(

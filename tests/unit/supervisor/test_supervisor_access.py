@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flowyd.config.records import Config, Daemon
-from flowyd.control.protocol import ControlRequest
+from flowyd.control.protocol import ControlAnswer, ControlRequest
 from flowyd.errors import ConfigError
 from flowyd.supervisor.access import Access, Role, access_of, open_control_socket
 from flowyd.supervisor.commands import Commands
-from flowyd.supervisor.control_server import Peer
+from flowyd.supervisor.control_server import Later, Peer
 from flowyd.supervisor.crew import Crew
 
 OPS, WATCH, OTHERS = 71_001, 71_002, 71_003
@@ -88,8 +88,8 @@ class Lab:
         self.crew = Crew(config, pools={}, engine_sockets=[], selector=selectors.DefaultSelector())
         self.stopped = 0
 
-    def reload(self, force: bool = False) -> str:  # noqa: ARG002 - the protocol's
-        return "nothing changed"
+    def reload(self, *, is_forced: bool) -> Later:  # noqa: ARG002 - the protocol's
+        return Later()
 
     def stop(self) -> None:
         self.stopped += 1
@@ -124,6 +124,7 @@ def test_the_server_refuses_what_the_role_may_not(
 
     answer = Commands(lab).answer(ControlRequest(command=command), peer(role))
 
+    assert isinstance(answer, ControlAnswer)
     assert answer.error == refusal
     assert lab.stopped == (refusal is None and command == "stop")
 
