@@ -36,6 +36,8 @@ LATER_S = 300.0
 CLIENTS = 64
 
 _SO_PEERGROUPS = 59
+#: Python gives getsockopt no more; who has more than 256 groups counts with none of them.
+_GROUPS_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +218,7 @@ def _peer_of(connection: socket.socket, role_of: Roles) -> Peer:
 
 def _groups_of(connection: socket.socket) -> list[int]:
     try:
-        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4096)
+        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError:
         return []
     return list(struct.unpack(f"{len(raw) // 4}i", raw))

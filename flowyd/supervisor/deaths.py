@@ -46,7 +46,7 @@ def _signal_name(number: int) -> str:
 
 
 class MemoryWatch:
-    """Counts the kernel's out-of-memory kills in our control group (cgroup v2, memory.events)."""
+    """Counts the kernel's out-of-memory kills in our control group."""
 
     def __init__(self, events_file: Path | None) -> None:
         self._file = events_file
@@ -68,12 +68,23 @@ class MemoryWatch:
 
 
 def memory_events_file() -> Path | None:
-    """The control group's memory.events; None where there is no cgroup v2 with a memory controller."""
+    """Where the kernel counts the kills in our control group; None where it does not.
+
+    That is memory.events of cgroup v2, or memory.oom_control of cgroup v1, which has a line of the same form.
+    """
     try:
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            if line.startswith("0::/"):
-                file = Path("/sys/fs/cgroup") / line[len("0::/") :] / "memory.events"
-                return file if file.exists() else None
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
-        pass
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        folder = path.lstrip("/")
+        if controllers == "":
+            file = Path("/sys/fs/cgroup", folder, "memory.events")
+        elif "memory" in controllers.split(","):
+            file = Path("/sys/fs/cgroup/memory", folder, "memory.oom_control")
+        else:
+            continue
+        if file.exists():
+            return file
     return None

@@ -80,6 +80,8 @@ class Supervisor:
         )
         self.modules = ModuleKeeper(config, crew=self.crew, selector=self._selector)
         self._status_sent = ""
+        #: When the stop that is under way is over at the latest (CLOCK_MONOTONIC).
+        self._stopped_by = 0.0
         self._unsettled_since = time.monotonic()
 
     def run(self) -> int:
@@ -131,6 +133,7 @@ class Supervisor:
             for rank in (0, 1, 2)
         )
         logger.info("stopping", extra={"action": "stop"})
+        self._stopped_by = time.monotonic() + longest + 10
         self._notifier.stopping("stopping: " + summary(crew), extend_s=longest + 10)
 
     def reload(self, *, is_forced: bool) -> Later:
@@ -208,6 +211,8 @@ class Supervisor:
         return max(0.0, min(due) - now) if due else None
 
     def _turn(self, now: float) -> None:
+        # Without waiting for SIGCHLD, so that a lost one costs no more than the time to the next look.
+        self.crew.reap()
         self.modules.act(now)
         self.crew.act(now)
         self._control.drop_silent(now)
@@ -223,6 +228,7 @@ class Supervisor:
 
     def _tell_manager(self, now: float) -> None:
         if self.crew.ending is not Ending.NO:
+            self._tell_of_stop(now)
             return
         if not self.settled and (self.crew.settled() or now >= self._unsettled_since + READY_WITHIN_S):
             self.settled = True
@@ -232,6 +238,15 @@ class Supervisor:
         elif self.settled and self._notifier.listens and summary(self.crew) != self._status_sent:
             self._status_sent = summary(self.crew)
             self._notifier.send(f"STATUS={self._status_sent}")
+
+    def _tell_of_stop(self, now: float) -> None:
+        """Says what the stop still waits for, and that it may take its time."""
+        children = self.crew.children.values()
+        tasks = sum(len(child.in_hand) for child in children)
+        status = f"stopping: {tasks} tasks in flight, {len(children)} processes left"
+        if status != self._status_sent and children:
+            self._status_sent = status
+            self._notifier.stopping(status, extend_s=max(1.0, self._stopped_by - now))
 
     # Signals.
 

@@ -35,6 +35,56 @@ processes = 2
 stop_timeout = "20s"
 """
 
+LAB_ACTIVITIES = """
+import grp, os, pwd
+from flowyd import activity
+
+@activity("secret", 1, "work", start_to_close=20)
+def secret():
+    with open(os.environ["AWS_SHARED_CREDENTIALS_FILE"]) as file:
+        return file.read()
+
+@activity("devour", 1, "work", start_to_close=60)
+def devour():
+    kept = []
+    while True:
+        kept.append(bytearray(os.urandom(4096) * 1024))
+
+@activity("who", 1, "work", start_to_close=20)
+def who():
+    groups = sorted(grp.getgrgid(gid).gr_name for gid in os.getgroups())
+    return [pwd.getpwuid(os.getuid()).pw_name, groups, os.environ["HOME"]]
+"""
+
+LAB_WORKFLOWS = """
+from flowyd import ActivityProxy, Workflow, workflow
+
+@workflow("tells", 1, "decide")
+class Tells(Workflow):
+    secret = ActivityProxy("secret", 1, retry=0)
+    devour = ActivityProxy("devour", 1, retry=0)
+    who = ActivityProxy("who", 1, retry=0)
+
+    def run(self, name):
+        return getattr(self, name)()
+"""
+
+#: A daemon of root's own, with workers of another user.
+ROOT_CONFIG = """
+[flowyd]
+state_dir = "/var/lib/lab"
+runtime_dir = "/run/lab"
+[[pool]]
+name = "deciders"
+kind = "decision"
+task_list = "decide"
+[[pool]]
+name = "workers"
+kind = "activity"
+task_list = "work"
+user = "olga"
+"""
+
 
 def sh(command: str, *, check: bool = True) -> str:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
@@ -73,16 +123,12 @@ def install() -> None:
         'PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m flowyd "$@"\n'
     )
     os.chmod("/usr/bin/flowyd", 0o755)
-    units = PROJECT / "units"
-    for name in ("flowyd.service", "flowyd.socket"):
-        shutil.copy(units / name, "/etc/systemd/system")
-    shutil.copy(units / "flowyd.sysusers.conf", "/usr/lib/sysusers.d/flowyd.conf")
-    shutil.copy(units / "flowyd.tmpfiles.conf", "/usr/lib/tmpfiles.d/flowyd.conf")
-    if int(sh("systemctl --version").split()[1]) < 253:
-        drop_in = Path("/etc/systemd/system/flowyd.service.d")
-        drop_in.mkdir(exist_ok=True)
-        shutil.copy(units / "flowyd-before-253.conf", drop_in / "reload.conf")
-    sh("systemd-sysusers && systemd-tmpfiles --create flowyd.conf && systemctl daemon-reload")
+    Path("/etc/flowyd").mkdir()
+    Path("/etc/flowyd/aws-credentials").write_text("[default]\naws_access_key_id = lab\n")
+    os.chmod("/etc/flowyd/aws-credentials", 0o600)
+    sh("flowyd install --program /usr/bin/flowyd --aws")
+    again = {one["what"] for one in json.loads(sh("flowyd install --program /usr/bin/flowyd --aws --json"))}
+    fact(again == {"unchanged"}, "installing again changes nothing")
     Path("/etc/flowyd.toml").write_text(CONFIG)
     sys.path.insert(0, str(PROJECT / "tests" / "system"))
     sys.path[:0] = [str(PROJECT), "/opt/flowyd/libraries"]
@@ -90,6 +136,8 @@ def install() -> None:
 
     (ACTIVITIES / "tasks.py").write_text(running_daemon.ACTIVITIES)
     (WORKFLOWS / "flows.py").write_text(running_daemon.WORKFLOWS)
+    (ACTIVITIES / "lab.py").write_text(LAB_ACTIVITIES)
+    (WORKFLOWS / "lab.py").write_text(LAB_WORKFLOWS)
 
 
 def begin(*words: str) -> str:
@@ -164,11 +212,99 @@ def is_watched() -> None:
     runs_a_workflow("after the watchdog")
 
 
+def outcome(workflow_id: str, flowyd: str = "flowyd") -> Any:
+    """The event that closed the execution, waited for."""
+
+    def last() -> dict[str, Any]:
+        events = json.loads(sh(f"{flowyd} history {workflow_id} --json"))["events"]
+        return dict(events[-1]) if "ExecutionStarted" not in events[-1]["eventType"] else {}
+
+    closed = ("WorkflowExecutionCompleted", "WorkflowExecutionFailed")
+    until(lambda: last().get("eventType") in closed, f"{workflow_id} closes")
+    return last()
+
+
+def sees_its_credentials() -> None:
+    fact("AWS_SHARED_CREDENTIALS_FILE=/run/credentials/" in prop("Environment"), "AWS keys are a credential")
+    reads = "systemd-run --wait --quiet -p User=flowyd -p LoadCredential=a:/etc/flowyd/aws-credentials "
+    if subprocess.run(reads + "sh -c 'cat $CREDENTIALS_DIRECTORY/a'", shell=True).returncode != 0:
+        print("this machine's systemd hands no credentials to unprivileged users; not tried further")
+        return
+    closed = outcome(begin("tells", "1", "secret"))
+    result = closed["workflowExecutionCompletedEventAttributes"]["result"]
+    fact("aws_access_key_id = lab" in result, "workers read the keys that LoadCredential hands over")
+    mode = os.stat("/etc/flowyd/aws-credentials").st_mode & 0o777
+    fact(mode == 0o600, "which are root's alone")
+
+
+def names_want_of_memory() -> None:
+    sh("systemctl set-property --runtime flowyd.service MemoryMax=200M")
+    closed = outcome(begin("tells", "1", "devour"))
+    told = json.dumps(closed)
+    fact("killed by SIGKILL: out of memory" in told, "a death for want of memory is named as such")
+    fact(prop("ActiveState") == "active", "and the daemon lives on")
+    sh("systemctl set-property --runtime flowyd.service MemoryMax=infinity")
+
+
+def knows_roles() -> None:
+    for group in ("ops", "watch"):
+        sh(f"groupadd {group}")
+    for user, groups in (("olga", "-G ops"), ("wim", "-G watch"), ("xaver", "")):
+        sh(f"useradd --create-home {groups} {user}")
+    Path("/etc/flowyd.toml").write_text(
+        CONFIG.replace("[flowyd]\n", '[flowyd]\noperators_group = "ops"\nviewers_group = "watch"\n')
+    )
+    sh("systemctl reload flowyd")
+    tried = {
+        (user, command): subprocess.run(
+            ["runuser", "-u", user, "--", "flowyd", *command.split()], capture_output=True, text=True
+        )
+        for user in ("olga", "wim", "xaver")
+        for command in ("quarantine", "resume workers")
+    }
+    allowed = {key for key, done in tried.items() if done.returncode == 0}
+    fact(
+        allowed == {("olga", "quarantine"), ("olga", "resume workers"), ("wim", "quarantine")},
+        "operators change, viewers look, strangers do neither",
+    )
+    fact(
+        "may not resume; root, the daemon's user and members of ops may"
+        in tried["wim", "resume workers"].stderr,
+        "a viewer is told who may",
+    )
+    fact("may not look" in tried["xaver", "quarantine"].stderr, "a stranger is told so")
+    journal = [json.loads(line) for line in sh("journalctl -u flowyd -o json COMMAND=resume").splitlines()]
+    fact(
+        {entry["TARGET"] for entry in journal} == {"workers"}, "each change is in the journal with its target"
+    )
+
+
+def gives_workers_a_user() -> None:
+    Path("/etc/lab.toml").write_text(ROOT_CONFIG)
+    flowyd = "flowyd --config /etc/lab.toml"
+    sh("flowyd run --daemon --config /etc/lab.toml")
+    pid = int(Path("/run/lab/flowyd.pid").read_text())
+    until(lambda: sh(f"{flowyd} status --json", check=False), "a daemon of root's runs in the background")
+    workflow_id = str(json.loads(sh(f"{flowyd} start --json tells 1 who"))["workflowId"])
+    result = outcome(workflow_id, flowyd)["workflowExecutionCompletedEventAttributes"]["result"]
+    fact(json.loads(result) == ["olga", ["olga", "ops"], "/home/olga"], "its workers are of the pool's user")
+    workers = json.loads(sh(f"{flowyd} status --json"))["pools"][1]["workers"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{workers[0]['pid']}").exists(), "they do not outlive the daemon")
+
+
 def journals() -> None:
     journal = [json.loads(line) for line in sh("journalctl -u flowyd -o json").splitlines()]
     errors = [entry for entry in journal if entry.get("POOL") == "workers" and entry.get("PRIORITY") == "3"]
     fact(errors, "the journal has severities and fields")
     print(sh("systemd-analyze security --no-pager flowyd | tail -1").strip())
+
+
+def leaves() -> None:
+    sh("flowyd uninstall")
+    fact(not Path("/etc/systemd/system/flowyd.service").exists(), "uninstalling removes the units")
+    fact(Path("/etc/flowyd.toml").exists(), "but not the edited configuration")
+    fact(Path("/var/lib/flowyd/engine.db").exists(), "nor the state")
 
 
 def main() -> None:
@@ -179,7 +315,12 @@ def main() -> None:
     restarts_during_an_activity()
     is_started_by_a_caller()
     is_watched()
+    sees_its_credentials()
+    names_want_of_memory()
+    knows_roles()
+    gives_workers_a_user()
     journals()
+    leaves()
 
 
 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from flowyd.control.protocol import ControlAnswer, ControlRequest
 from flowyd.errors import ConfigError
 from flowyd.supervisor.access import Access, Role, access_of, open_control_socket
 from flowyd.supervisor.commands import Commands
-from flowyd.supervisor.control_server import Later, Peer
+from flowyd.supervisor.control_server import _GROUPS_BYTES, _SO_PEERGROUPS, Later, Peer, _peer_of
 from flowyd.supervisor.crew import Crew
 
 OPS, WATCH, OTHERS = 71_001, 71_002, 71_003
@@ -144,3 +145,20 @@ def test_every_change_is_logged_with_uid_command_and_target(
         "drain",
         "images",
     )
+
+
+def test_the_kernel_tells_all_groups_of_a_peer() -> None:
+    asked: list[tuple[int, set[int]]] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _peer_of(ours, lambda uid, groups: asked.append((uid, set(groups))) or Role.VIEWER)
+
+    assert asked == [(os.geteuid(), {os.getegid(), *os.getgroups()})]
+
+
+def test_a_peer_may_have_groups_to_be_told() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        raw = ours.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
+
+    assert len(raw) == 4 * len(os.getgroups())
