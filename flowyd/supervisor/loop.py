@@ -80,8 +80,8 @@ class Supervisor:
         )
         self.modules = ModuleKeeper(config, crew=self.crew, selector=self._selector)
         self._status_sent = ""
-        #: When the stop that is under way is over at the latest (CLOCK_MONOTONIC).
-        self._stopped_by = 0.0
+        #: Reloads whose answer waits for the new workers, and what each changed.
+        self._reloads: list[tuple[Later, str]] = []
         self._unsettled_since = time.monotonic()
 
     def run(self) -> int:
@@ -139,6 +139,8 @@ class Supervisor:
     def reload(self, *, is_forced: bool) -> Later:
         """Loads the configuration again, has the modules tried, then applies the difference.
 
+        The answer comes when new workers have taken their places: changed, a sentence; refused, by path.
+
         Raises:
             FlowydError: the daemon stops, or the change needs a restart; ConfigError: it is wrong.
         """
@@ -163,8 +165,7 @@ class Supervisor:
                 logger.error("reload refused: %s", failure, extra={"action": "reload"})
                 later.settle(ControlAnswer(error=failure))
                 return
-            answer = {"changed": self._apply(new, generations), "refused": self.modules.refused()}
-            later.settle(ControlAnswer(answer=answer))
+            self._reloads.append((later, self._apply(new, generations)))
 
         self.modules.begin_reload(Reload(config=new, is_forced=is_forced, done=done))
         return later
@@ -226,15 +227,25 @@ class Supervisor:
             self.crew.act(now)
         self._tell_manager(now)
 
+    def _answer_reloads(self) -> None:
+        """Tells those who asked for a reload what came of it."""
+        reloads, self._reloads = self._reloads, []
+        for later, changed in reloads:
+            refused = self.modules.refused()
+            for pool in self.crew.pools.values():
+                refused.update(pool.refused_modules)
+            later.settle(ControlAnswer(answer={"changed": changed, "refused": refused}))
+
     def _tell_manager(self, now: float) -> None:
         if self.crew.ending is not Ending.NO:
-            self._tell_of_stop(now)
+            self._answer_reloads()
             return
         if not self.settled and (self.crew.settled() or now >= self._unsettled_since + READY_WITHIN_S):
             self.settled = True
             self._status_sent = summary(self.crew)
             self._notifier.ready(self._status_sent)
             logger.info("ready: %s", self._status_sent, extra={"action": "ready"})
+            self._answer_reloads()
         elif self.settled and self._notifier.listens and summary(self.crew) != self._status_sent:
             self._status_sent = summary(self.crew)
             self._notifier.send(f"STATUS={self._status_sent}")
