@@ -84,6 +84,8 @@ class Requests:
         if held.refusals:  # the pauses after each belong to it
             pauses = ((Kind.TIMER, _again(asked_id, n)) for n in range(1, held.refusals + 1))
             self.touched.update(pause for pause in pauses if pause in self._index.asked)
+        if held.cancel_requested and (woken := (Kind.TIMER, canceled_id(asked_id))) in self._index.asked:
+            self.touched.add(woken)
         if (
             held.cancel_requested
             and (request := (Kind.CANCEL, cancel_control(asked_id))) in self._index.asked
@@ -173,6 +175,11 @@ class Requests:
 def cancel_control(child_id: str) -> str:
     """The control text of a request to cancel that child."""
     return f"cancel-{child_id}"
+
+
+def canceled_id(timer_id: str) -> str:
+    """The id of the timer that lets a run go on after it canceled that timer."""
+    return f"{timer_id}-canceled"
 
 
 def _again(asked_id: str, refusals: int) -> str:

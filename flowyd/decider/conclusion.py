@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from flowyd.decider import decisions as wire
 from flowyd.decider.asking import Requests
 from flowyd.decider.caller import TaskFailed
-from flowyd.decider.canceling import carry_out
+from flowyd.decider.canceling import carry_out, go_on_after, waited_for
 from flowyd.decider.determinism import Divergence
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import (
@@ -28,6 +28,7 @@ from flowyd.decider.outcomes import (
     Suspended,
 )
 from flowyd.decider.progress import OurFault, Progress, Target
+from flowyd.decider.records import is_own_timer
 from flowyd.decider.sources import raising_line
 from flowyd.sdk.failures import CancelRequested, PayloadLost, RestartRequested, SuspendTask, TaskError
 from flowyd.sdk.nested import Findings, fill
@@ -117,12 +118,25 @@ def _warnings(workflow: Workflow, replay: Run, end: End) -> tuple[str, ...]:
 
 
 def _suspend(replay: Run, warnings: tuple[str, ...], context: str | None = None) -> Outcome:
-    carry_out(replay.progress.cancel_wishes, replay.index, replay.requests)
+    canceled = carry_out(replay.progress.cancel_wishes, replay.index, replay.requests)
+    if canceled:
+        _go_on_without(canceled, replay, returned=context is not None)
     replay.requests.check_nothing_forgotten()
     waiting = replay.progress.waiting if context is None else context
     return Suspended(
         decisions=replay.requests.decisions, execution_context=waiting[:DATA_CHARACTERS], warnings=warnings
     )
+
+
+def _go_on_without(canceled: list[Target], replay: Run, *, returned: bool) -> None:
+    """Sees to it that the run learns of a canceled timer that it cannot do without."""
+    if returned:
+        needed = [timer for timer in canceled if not is_own_timer(*timer)]
+    else:
+        waited = waited_for(replay.progress.waiting_for)
+        needed = [timer for timer in canceled if timer in waited]
+    if needed:
+        go_on_after(needed[0], replay.requests)
 
 
 def _wait_for_rest(replay: Run, warnings: tuple[str, ...]) -> Outcome:

@@ -44,7 +44,8 @@ class Progress:
         self.cancel_delivered = False
         #: What ended the run, whatever the code makes of it: nothing it does after that counts.
         self.ending: BaseException | None = None
-        #: JSON of what the code waits for.
+        #: What the code waits for, and its JSON.
+        self.waiting_for: Sequence[ResultObject[Any]] = ()
         self.waiting = ""
         #: What the code has asked for, new or known, in program order.
         self.asked_for: list[Target] = []
@@ -89,6 +90,7 @@ class Progress:
         self.check_running()
         if self.cancel_precedes(None):
             self._deliver_cancel()
+        self.waiting_for = waiting_for
         self.waiting = _context(waiting_for)
         self.end(SuspendTask())
 

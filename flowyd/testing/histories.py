@@ -66,13 +66,14 @@ def check_history(workflow: Any, events: Sequence[Event], *, run_id: str = "run"
     Raises:
         HistoryMismatch: the first that differs, with both sides.
     """
+    blocks = _blocks(events)
     started_ids = list(_decisions(events))
     outcomes = replay_history(workflow, events, run_id=run_id)
     for started_id, outcome in zip(started_ids, outcomes, strict=True):
         if isinstance(outcome, Broken):
             raise HistoryMismatch(f"at event {started_id}: {outcome.reason}\n{outcome.traceback}".rstrip())
         decided = [_trace_of_decision(decision) for decision in outcome.decisions]
-        recorded = _recorded(events, started_id)
+        recorded = _recorded(blocks[started_id])
         if recorded is not None and decided != recorded:
             raise HistoryMismatch(
                 f"at event {started_id} the code decides\n  {_lines(decided)}\n"
@@ -107,17 +108,23 @@ def _trace(event_type: str, attributes: Mapping[str, Any]) -> tuple[str, ...]:
     return (event_type, *(str(attributes[name]) for name in _IDENTITIES if name in attributes))
 
 
-def _recorded(events: Sequence[Event], started_id: int) -> list[tuple[str, ...]] | None:
+def _blocks(events: Sequence[Event]) -> dict[int, list[Event]]:
+    """What each completed decision, by the event that started it, left in the history."""
+    started_ids = {}
+    blocks: dict[int, list[Event]] = {}
+    for event in events:
+        attributes = _attributes(event)
+        if event["eventType"] == "DecisionTaskCompleted":
+            started_ids[event["eventId"]] = attributes["startedEventId"]
+            blocks[attributes["startedEventId"]] = []
+        started_id = started_ids.get(attributes.get("decisionTaskCompletedEventId", 0))
+        if started_id is not None:
+            blocks[started_id].append(event)
+    return blocks
+
+
+def _recorded(block: Sequence[Event]) -> list[tuple[str, ...]] | None:
     """Traces of one decision; None if one of its decisions was refused, so that no trace shows it whole."""
-    completed_id = next(
-        event["eventId"]
-        for event in events
-        if event["eventType"] == "DecisionTaskCompleted"
-        and _attributes(event)["startedEventId"] == started_id
-    )
-    block = [
-        event for event in events if _attributes(event).get("decisionTaskCompletedEventId") == completed_id
-    ]
     if any(event["eventType"].endswith("Failed") and "cause" in _attributes(event) for event in block):
         return None
     return [_trace(event["eventType"], _attributes(event)) for event in block if _is_trace(event)]

@@ -9,13 +9,17 @@ from flowyd import (
     CancelRequested,
     RetryPolicy,
     TaskError,
+    TaskRefused,
     Workflow,
     WorkflowProxy,
     activity,
+    finish,
     finish_order,
     first,
     gather,
     parallel_reduce,
+    restart,
+    wait,
     workflow,
 )
 
@@ -116,6 +120,64 @@ class Approval(Workflow):
         return approved
 
 
+@workflow("rounds", 1, "w", restart_at=40)
+class Rounds(Workflow):
+    double = ActivityProxy("double", 1)
+    plus = ActivityProxy("plus", 1)
+
+    def run(self, number: int, total: int = 0) -> Any:
+        if number == 0:
+            return total
+        with self.options(start_to_close=7, priority=3):
+            doubled = self.double(number)
+        return restart(number - 1, self.plus(total, doubled))
+
+
+@workflow("canceling", 1, "w")
+class Canceling(Workflow):
+    delayed = ActivityProxy("double", 1, delay=600)
+    child = WorkflowProxy("approval", 1, error_handling=True)
+    double = ActivityProxy("double", 1)
+
+    def run(self) -> Any:
+        late, child, alarm = self.delayed(1), self.child(), self.timer(3_600)
+        self.double(2).result()
+        self.sleep(30)
+        for one in (late, child, alarm):
+            one.cancel()
+        wait(late, alarm)
+        try:
+            child.result()
+        except TaskError as error:
+            return type(error).__name__
+        return None
+
+
+@workflow("changing", 1, "w")
+class Changing(Workflow):
+    double = ActivityProxy("double", 1)
+
+    def run(self, other: str) -> Any:
+        sent = self.send_signal(other, "approve", {"by": "changing"})
+        asked = self.request_cancel(other)
+        kept = self.side_effect(lambda: [1, 2])
+        number = self.double(len(kept)) if self.changed("double it") else 0
+        try:
+            wait(sent, asked)
+            sent.result()
+        except TaskRefused as error:
+            return [error.reason, number, str(self.uuid4()), self.now().isoformat()]
+        return None
+
+
+@workflow("wide", 1, "w")
+class Wide(Workflow):
+    double = ActivityProxy("double", 1)
+
+    def run(self, width: int) -> Any:
+        return finish(sum(one.result() for one in [self.double(number) for number in range(width)]))
+
+
 SOURCES = [
     double,
     plus,
@@ -127,4 +189,8 @@ SOURCES = [
     Family,
     Troubles,
     Approval,
+    Rounds,
+    Canceling,
+    Changing,
+    Wide,
 ]

@@ -1,7 +1,7 @@
-"""Records the stored histories anew: `python -m tests.histories.record`.
+"""Records the stored histories: `python -m tests.histories.record`.
 
-To be run only when a change of flowyd is meant to decide differently; the old files are what open
-executions of users look like.
+Records what is not there yet. A file is only removed, to be recorded anew, when a change of flowyd is meant
+to decide differently: the old files are what open executions of users look like.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ RECORDED: list[tuple[str, Any, list[Any], Callable[[Execution], None] | None]] =
     ("dependencies", flows.Dependencies, [], None),
     ("family", flows.Family, [5], None),
     ("troubles", flows.Troubles, [], _trouble),
+    ("rounds", flows.Rounds, [10], None),
+    ("canceling", flows.Canceling, [], None),
+    ("changing", flows.Changing, ["nobody"], None),
+    ("wide", flows.Wide, [70], None),
     ("approval-signaled", flows.Approval, [], _approve),
     ("approval-late", flows.Approval, [], None),
     ("approval-canceled", flows.Approval, [], _cancel),
@@ -60,5 +64,7 @@ def record(
 
 if __name__ == "__main__":
     for name, workflow, arguments, meanwhile in RECORDED:
+        if (FOLDER / f"{name}.json").exists():
+            continue
         stored = record(workflow, arguments, meanwhile)
         (FOLDER / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")

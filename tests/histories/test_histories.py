@@ -14,7 +14,7 @@ STORED = sorted(Path(__file__).parent.glob("*.json"))
 
 
 def test_there_are_histories() -> None:
-    assert len(STORED) >= 7
+    assert len(STORED) >= 11
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)

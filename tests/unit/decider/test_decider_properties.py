@@ -1,7 +1,7 @@
 """Whatever the program, whatever the order of arrival: the same decisions, and the result of plain Python.
 
 Runs on the real engine, in process. Hypothesis chooses what happens next: a decision, the start or the end
-of an activity, a dead worker, a lost decision, a lost cache.
+of an activity, its failure, a dead worker, a signal, a cancel request, a lost decision, a lost cache.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowyd.decider import Broken, HistoryIndex, Suspended, decide
-from flowyd.testing import LocalEngine, check_history, run_workflow
+from flowyd.testing import ExecutionFailed, LocalEngine, Raises, check_history, run_workflow
 from flowyd.testing.engine import ActivityTask, DecisionTask, Execution
-from tests.unit.decider.decider_programs import SOURCES, Program, programs
+from tests.unit.decider.decider_programs import CLEANED, SOURCES, Program, programs, signals_of
 from tests.unit.decider.decider_script import registered
 
 #: Dead workers per run: fewer than the attempts of one call.
@@ -24,16 +24,23 @@ _DEATHS = 3
 class World:
     """An engine on which hypothesis is what happens."""
 
-    def __init__(self, engine: LocalEngine, data: st.DataObject) -> None:
+    def __init__(
+        self, engine: LocalEngine, data: st.DataObject, *, signals: list[int], cancels: bool = False
+    ) -> None:
         self._engine = engine
         self._draw = data.draw
         self._held: list[ActivityTask] = []
         self._deaths = 0
         self._lost = 0
+        self._failures = 0
+        self._signals = signals
+        self._cancels = cancels
 
     def run_to_end(self, execution: Execution) -> Any:
         for _ in range(2_000):
             moves = [self._decide, self._start, *([self._end, self._end] if self._held else [])]
+            moves += [lambda: self._tell(execution)] * bool(self._signals)
+            moves += [lambda: self._cancel(execution)] * self._cancels
             move = self._draw(st.sampled_from(moves))
             if not move() and not any(other() for other in moves):
                 if not self._engine.open_executions():
@@ -60,7 +67,8 @@ class World:
             index = HistoryIndex(workflow_id=task.index.workflow_id, run_id=task.index.run_id)
             for piece in pieces:
                 index.extend(piece)
-            assert decide(registered(Program), index) == warm
+            assert decide(registered(Program), index) == warm  # every call the long way
+            assert decide(registered(Program), index) == warm  # known calls the short way
         return warm
 
     def _start(self) -> bool:
@@ -77,7 +85,20 @@ class World:
         if not self._held:
             return False
         task = self._held.pop(self._draw(st.integers(0, len(self._held) - 1)))
+        if task.registration.name == "steady" and self._failures < 4 and self._draw(st.booleans()):
+            self._failures += 1
+            self._engine.inject("steady", Raises(OSError("not now")))
         self._engine.answer_activity(task)
+        return True
+
+    def _tell(self, execution: Execution) -> bool:
+        execution.signal("told", self._signals.pop(0))
+        return True
+
+    def _cancel(self, execution: Execution) -> bool:
+        self._cancels = False
+        if self._engine.open_executions():
+            execution.request_cancel()
         return True
 
 
@@ -86,13 +107,34 @@ class World:
 def test_every_order_of_arrival_gives_the_result_of_plain_python(
     program: list[Any], data: st.DataObject
 ) -> None:
-    expected = run_workflow(Program, program, activities=SOURCES)
+    signals = signals_of(program)
+    expected = run_workflow(Program, program, activities=SOURCES, signals={"told": signals})
 
     with LocalEngine(SOURCES) as engine:
         execution = engine.start(Program, program)
-        result = World(engine, data).run_to_end(execution)
+        result = World(engine, data, signals=signals).run_to_end(execution)
 
         assert result == expected
+        check_history(Program, execution.history(), run_id=execution.run_id)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(program=programs(), data=st.data())
+def test_a_cancel_request_at_any_time_is_cleaned_up_after_or_comes_too_late(
+    program: list[Any], data: st.DataObject
+) -> None:
+    signals = signals_of(program)
+    expected = run_workflow(Program, program, activities=SOURCES, signals={"told": signals})
+
+    with LocalEngine(SOURCES) as engine:
+        execution = engine.start(Program, program)
+        try:
+            result = World(engine, data, signals=signals, cancels=True).run_to_end(execution)
+        except ExecutionFailed as ended:
+            result = ended.close_status
+
+        # Canceled: the request came when `run` had returned and the execution only waited for the rest.
+        assert result in (expected, CLEANED, "CANCELED")
         check_history(Program, execution.history(), run_id=execution.run_id)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from flowyd import ActivityProxy, CancelRequested, Workflow, activity, restart, workflow
+from flowyd import ActivityProxy, CancelRequested, Workflow, activity, restart, wait, workflow
 from flowyd.testing import ExecutionFailed, LocalEngine, check_history, run_workflow
+from flowyd.testing.engine import START_AT
 
 
 @activity("add", 1, "l")
@@ -150,3 +151,27 @@ def test_many_timers_of_the_author_do_not_hold_up_activities() -> None:
         assert "ActivityTaskCompleted" in done
         assert execution.result() == [3, 100]
         check_history(Waker, execution.history(), run_id=execution.run_id)
+
+
+@workflow("impatient", 1, "l")
+class Impatient(Workflow):
+    delayed = ActivityProxy("add", 1, delay=1_000, error_handling=True)
+
+    def run(self, waits: bool) -> Any:
+        late = self.delayed(1, 2)
+        late.cancel()
+        if waits:
+            wait(late)
+        return "gone on"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_run_goes_on_after_it_canceled_the_timer_it_needs(waits: bool) -> None:
+    with LocalEngine([Impatient, add]) as engine:
+        execution = engine.start(Impatient, waits)
+        engine.settle()
+
+        assert execution.result() == "gone on"
+        assert len([e for e in execution.history() if e["eventType"] == "TimerStarted"]) == 2
+        assert engine.clock.now() < START_AT + 10
+        check_history(Impatient, execution.history(), run_id=execution.run_id)
