@@ -130,7 +130,8 @@ def parse_command(command: Command, words: Sequence[str], namespace: argparse.Na
     namespace.parser = parser
     words = detached(words)
     # argparse takes arguments after an option only on request: `start NAME 1 --wait ARG`.
-    if parser.get_default("intermixed"):
+    # argparse forgets a `--` when it reads intermixed; who writes one has put the options first anyway.
+    if parser.get_default("intermixed") and "--" not in words:
         parser.parse_intermixed_args(list(words), namespace)
     else:
         parser.parse_args(list(words), namespace)
