@@ -102,7 +102,7 @@ class World:
         return True
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(program=programs(), data=st.data())
 def test_every_order_of_arrival_gives_the_result_of_plain_python(
     program: list[Any], data: st.DataObject
@@ -118,7 +118,7 @@ def test_every_order_of_arrival_gives_the_result_of_plain_python(
         check_history(Program, execution.history(), run_id=execution.run_id)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(program=programs(), data=st.data())
 def test_a_cancel_request_at_any_time_is_cleaned_up_after_or_comes_too_late(
     program: list[Any], data: st.DataObject
