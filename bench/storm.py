@@ -1,9 +1,11 @@
 """A storm: image workflows run while anything of the daemon is killed with -9 at random moments.
 
 `python -m bench.storm` starts the real daemon on a temporary folder, keeps starting executions of
-`imagecateg`, kills engine, workers and supervisor as a seeded chance has it (the supervisor is started again,
-as systemd would), and then waits for the end. It fails unless every execution completed in its first run,
-every task closed at most once, every result file is there, and no process is left.
+`imagecateg`, kills engine, workers, supervisor, or all of them at once, as a seeded chance has it (the
+supervisor is started again, as systemd would), and then waits for the end. It fails unless every execution
+completed in its first run, every task closed at most once, every result file is there, and no process is
+left; and it tells how long the slowest task took from its start to its close, which for a task that got lost
+would be its timeout.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
+
 from bench.demo_daemon import Daemon, DemoError, new_folder
 from bench.demo_pictures import Picture, paint
 from bench.demo_server import serving
@@ -31,16 +35,21 @@ from flowyd.swf.lean import LeanClient
 
 DOMAIN = "demo"
 #: How often each kind of process is the victim.
-VICTIMS = {"activity worker": 5, "decision worker": 3, "engine": 3, "supervisor": 1}
-#: A task handed out by an engine, or to a worker, that died before it could say so waits for its timeout:
-#: 60 s for a decision, 300 s for an activity.
+VICTIMS = {"activity worker": 5, "decision worker": 3, "engine": 3, "supervisor": 1, "everything": 1}
+#: Longer than any timeout of a task (60 s for a decision, 300 s for an activity). No task should have to wait
+#: for its timeout; if one does, the storm tells.
 PATIENCE_S = 400.0
+#: A process that dies eight times in a row, each time soon, is left alone for a minute; before that all die.
+MOST_IN_A_ROW = 5
+#: Executions open at once, so that what is measured after the last kill is no backlog.
+IN_FLIGHT = 20
 CLOSES = (
     "ActivityTaskCompleted",
     "ActivityTaskFailed",
     "ActivityTaskTimedOut",
     "ActivityTaskCanceled",
 )
+ENDS = (*CLOSES, "DecisionTaskCompleted", "DecisionTaskTimedOut")
 
 
 class Storm:
@@ -52,20 +61,36 @@ class Storm:
         self.pause_s = pause_s
         self.chance = random.Random(seed)
         self.kills: Counter[str] = Counter()
-        self.run_ids: dict[str, str] = {}
+        #: Those under the supervisor that runs.
+        self.in_a_row: Counter[str] = Counter()
+        self.slowest_task_s = 0.0
 
     def run(self, url: str) -> None:
-        """Starts every execution, with a kill after every pause."""
+        """Starts every execution, so many at a time, with a kill after every pause."""
         next_kill = time.monotonic() + self.pause_s
         for number in range(self.workflows):
             self.start_execution(f"storm-{number}", f"{url}{number}.png")
-            time.sleep(self.pause_s / 20)
-            if time.monotonic() >= next_kill:
-                self.kill_something()
-                next_kill = time.monotonic() + self.pause_s * self.chance.uniform(0.5, 1.5)
+            while True:
+                time.sleep(self.pause_s / 20)
+                if time.monotonic() >= next_kill:
+                    self.kill_something()
+                    next_kill = time.monotonic() + self.pause_s * self.chance.uniform(0.5, 1.5)
+                if self.open_now() < IN_FLIGHT:
+                    break
         for _ in range(5):
             time.sleep(self.pause_s)
             self.kill_something()
+
+    def open_now(self) -> int:
+        """How many executions are open; as many as may be while nobody answers."""
+        request = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
+        try:
+            count: int = LeanClient(self.daemon.endpoint).call("CountOpenWorkflowExecutions", request)[
+                "count"
+            ]
+        except UnreachableError:
+            return IN_FLIGHT
+        return count
 
     def start_execution(self, workflow_id: str, url: str) -> None:
         """Starts it; a start whose answer got lost is asked for again, and then stands already."""
@@ -84,19 +109,24 @@ class Storm:
                 time.sleep(0.05)
 
     def kill_something(self) -> None:
-        """Kills one process; a killed supervisor is started again once its children are gone or going."""
+        """Kills one process, or all; a killed supervisor is started again at once."""
         status = self.daemon.status()
         if status is None:
             return
         kind = self.chance.choices(list(VICTIMS), weights=list(VICTIMS.values()))[0]
+        if self.in_a_row[kind] == MOST_IN_A_ROW:
+            kind = "everything"
         pids = [pid for pid in self.pids(status)[kind] if pid]
         if not pids:
             return
         self.daemon.look()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.chance.choice(pids), signal.SIGKILL)
-            self.kills[kind] += 1
-        if kind == "supervisor":
+        self.kills[kind] += 1
+        self.in_a_row[kind] += 1
+        for pid in pids if kind == "everything" else [self.chance.choice(pids)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if kind in ("supervisor", "everything"):
+            self.in_a_row.clear()
             assert self.daemon.process is not None
             self.daemon.process.wait()
             self.daemon.start()
@@ -126,6 +156,11 @@ class Storm:
             "decision worker": workers["decision"],
             "engine": [status.engine.pid] if status.engine else [],
             "supervisor": [status.pid],
+            # The supervisor first, so that it answers for nobody.
+            "everything": [
+                status.pid,
+                *(child.pid for child in psutil.Process(status.pid).children(recursive=True)),
+            ],
         }
 
     def wait_for_the_end(self) -> float:
@@ -136,14 +171,10 @@ class Storm:
         """
         began = time.monotonic()
         while time.monotonic() < began + PATIENCE_S:
-            with contextlib.suppress(UnreachableError):
-                open_now = LeanClient(self.daemon.endpoint).call(
-                    "CountOpenWorkflowExecutions", {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
-                )
-                if open_now["count"] == 0:
-                    return time.monotonic() - began
-            time.sleep(0.2)
-        raise DemoError(f"{open_now['count']} executions are still open after {PATIENCE_S:g} s")
+            if self.open_now() == 0:
+                return time.monotonic() - began
+            time.sleep(0.05)
+        raise DemoError(f"{self.open_now()} executions are still open after {PATIENCE_S:g} s")
 
     def check(self) -> Counter[str]:
         """Holds every execution to what was promised; how many activities ran how often.
@@ -192,12 +223,22 @@ class Storm:
         completed = Counter(event["eventType"] for event in events)["ActivityTaskCompleted"]
         if completed != 3:
             raise DemoError(f"{name}: {completed} activities completed instead of 3")
-        return Counter(event["eventType"] for event in events if event["eventType"] in CLOSES)
+        self.slowest_task_s = max(self.slowest_task_s, *_task_times(events))
+        return Counter(event["eventType"] for event in events if event["eventType"] in ENDS)
 
 
 def _attributes(event: dict[str, Any]) -> str:
     kind = event["eventType"]
     return f"{kind[0].lower()}{kind[1:]}EventAttributes"
+
+
+def _task_times(events: list[dict[str, Any]]) -> Iterator[float]:
+    """Seconds from each task's start to its close."""
+    for event in events:
+        if event["eventType"] in ENDS:
+            started = event[_attributes(event)]["startedEventId"]
+            if started:
+                yield event["eventTimestamp"] - events[started - 1]["eventTimestamp"]
 
 
 def main() -> int:
@@ -220,7 +261,8 @@ def main() -> int:
             print(f"killed with -9: {dict(storm.kills)}", flush=True)
             print(f"all closed {storm.wait_for_the_end():.1f} s after the last kill", flush=True)
         attempts = storm.check()
-        print(f"{options.workflows} of {options.workflows} completed; activities: {dict(attempts)}")
+        print(f"{options.workflows} of {options.workflows} completed; tasks: {dict(attempts)}")
+        print(f"the slowest task took {storm.slowest_task_s:.1f} s")
         code, took_s = daemon.stop()
         print(f"stopped after {took_s:.1f} s with exit code {code}; no process is left")
     except DemoError as error:

@@ -53,6 +53,8 @@ class Child:
     #: The tasks of its last report by token, and the failed ones it had counted; for `fates`.
     in_hand: dict[str, TaskInHand] = field(default_factory=dict)
     failed_seen: int = 0
+    #: Tokens and poll ids it took over from dead workers; it writes them down before it is ready.
+    inherited: tuple[str, ...] = ()
     rss_bytes: int = 0
     #: For each open pipe of ours what reads it and answers whether there may be more at once.
     readers: dict[int, Callable[[], bool]] = field(default_factory=dict)

@@ -18,12 +18,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from flowyd.config.records import Config, PoolKind
+from flowyd.control.in_hand import InHand
 from flowyd.control.reports import Report, WorkerState
 from flowyd.errors import ConfigError
 from flowyd.supervisor import starting
 from flowyd.supervisor.child import Child
 from flowyd.supervisor.deaths import MemoryWatch, describe_death, memory_events_file
 from flowyd.supervisor.errands import Errands
+from flowyd.supervisor.estates import FOLDER, Estates
 from flowyd.supervisor.fates import Fates
 from flowyd.supervisor.forking import DUMP_SIGNAL
 from flowyd.supervisor.nursery import Nursery, ended_children, task_tags
@@ -50,6 +52,7 @@ from flowyd.supervisor.pools import ENGINE, ERRAND_RANK, PoolState
 from flowyd.supervisor.processes import cpu_s, rss_bytes
 from flowyd.supervisor.quarantine import Suspect, open_quarantine
 from flowyd.supervisor.standing import Standing, standing_of
+from flowyd.supervisor.succession import Legacy, Succession
 from flowyd.worker.quarantined import failure_reason
 from flowyd.worker.rolling import Rolling
 from flowyd.worker.spec import HANDED_ON, WORKER_DIED
@@ -81,7 +84,9 @@ class Crew:
         self._engine_sockets = engine_sockets
         self._nursery = Nursery(selector, self._take_all)
         self._memory = MemoryWatch(memory_events_file())
-        self._errands = Errands()
+        self.estates = Estates(config.flowyd.runtime_dir / FOLDER, selector)
+        self._errands = Errands(self.estates.settle)
+        self._succession = Succession(pools, self.estates, self._errands)
         self._sent: dict[int, Callable[[Child, int], object]] = {}
         #: Told to all workers: whether newer modules are on their way.
         self.rolling = Rolling()
@@ -92,6 +97,7 @@ class Crew:
         for name, task in self.quarantine.released():
             if name in pools:
                 pools[name].orphans.append(task)
+        self.estates.left_behind(self._take_over)
 
     # What is.
 
@@ -218,6 +224,7 @@ class Crew:
 
     def _start(self, pool: PoolState, number: int, now: float) -> None:
         keep: list[int] = []
+        legacy: Legacy | None = None
         if pool.config is not None and pool.modules is None:
             # What it is to serve is being tried; the pool is asked for again when that is known.
             return
@@ -225,8 +232,10 @@ class Crew:
             main = starting.engine_main(self.config, self._engine_sockets)
             keep = [listener.fileno() for listener in self._engine_sockets]
         else:
+            legacy = self._succession.legacy(pool, number)
+            keep = legacy.keep
             main = starting.worker_main(
-                starting.worker_spec(self.config, pool.config, number, pool.take_orphans()),
+                starting.worker_spec(self.config, pool.config, number, legacy),
                 modules=pool.modules or Modules(),
                 rolling=self.rolling,
             )
@@ -243,9 +252,13 @@ class Crew:
             )
         except (OSError, ConfigError) as error:
             logger.error("no process for pool %s: %s", pool.name, error, extra={"action": "start"})
+            if legacy is not None:
+                self._succession.not_begun(pool, number, legacy)
             self._slots[(pool.name, number)] = self._after_death(pool, number, 0.0, now)
             return
         self.children[child.pid] = child
+        if legacy is not None:
+            self._succession.begun(child, legacy)
         logger.debug("%s[%d] started in slot %d", pool.name, child.pid, number, extra=_about(child))
 
     def _send_errands(self, now: float) -> None:
@@ -303,6 +316,7 @@ class Crew:
 
     def _became_ready(self, child: Child) -> None:
         self.changed = True
+        self._succession.ready(child)
         if child.pool == ENGINE:
             self.engine_was_ready = True
         logger.info("%s[%d] is ready", child.pool, child.pid, extra=_about(child))
@@ -355,6 +369,7 @@ class Crew:
         if child.errand:
             self._errand_ended(child, status)
             return
+        self._succession.look_at_file(child)
         oom = self._memory.killed_since_last_look()
         death = describe_death(status, stop_reason=child.stop_reason, killed=child.killed, out_of_memory=oom)
         expected = child.stopping and not child.killed and not child.hung
@@ -371,6 +386,7 @@ class Crew:
         if os.waitstatus_to_exitcode(status) == HANDED_ON:
             self._hand_on(child)
         self._answer_for(child, death)
+        self._succession.answered_for(child, has_successor=self.ending is Ending.NO)
         pool = self.pools.get(child.pool)
         if pool is not None and not expected:
             self._note_death(pool, child, death)
@@ -418,6 +434,13 @@ class Crew:
         pool.orphans += child.in_hand.values()
         child.in_hand = {}
         self.serve_released(pool)
+
+    def _take_over(self, left: InHand) -> None:
+        """Takes what a worker of an earlier supervisor had in hand when it died."""
+        pool = self._succession.take_over(left)
+        self.changed = True
+        if pool is not None and pool.orphans and self.children:
+            self.serve_released(pool)
 
     def _errand_ended(self, child: Child, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)

@@ -6,6 +6,7 @@ Obituaries go together in one errand, one errand of them at a time; an errand th
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from flowyd.control.reports import TaskInHand
@@ -37,7 +38,9 @@ class Errands:
     #: A longer errand is hung.
     LIMIT_S = 40.0
 
-    def __init__(self) -> None:
+    def __init__(self, settled: Callable[[Iterable[str]], None]) -> None:
+        """`settled`: is told the tokens of tasks that were failed, or given up."""
+        self._settled = settled
         self._obituaries: list[Obituary] = []
         self._questions: list[tuple[int, TaskInHand]] = []
         self._under_way: dict[int, Errand] = {}
@@ -85,7 +88,9 @@ class Errands:
                 closed=code == TASK_CLOSED,
                 again_s=again,
             )
-        if code != 0:
+        if code == 0:
+            self._settled(obituary.task.task_token for obituary in errand.obituaries)
+        else:
             self._again(errand)
         return None
 
@@ -97,6 +102,7 @@ class Errands:
                 self._obituaries.append(obituary)
                 continue
             del self._tries[token]
+            self._settled([token])
             logger.error(
                 "activity task %s of %s is left to time out: nobody took the news that it failed (%s)",
                 obituary.task.activity_id,

@@ -101,6 +101,7 @@ class Supervisor:
         self.modules.close()
         self._health.close()
         self._control.close()
+        self.crew.estates.close()
         logger.info("the stop: %s", self.crew.fates.stop_report(), extra={"action": "stop"})
         logger.info("all children are gone; good bye", extra={"action": "stopped"})
         return 0

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from flowyd.config.records import Config, Pool, PoolKind
+from flowyd.control.in_hand import PollUnderWay
 from flowyd.control.reports import TaskInHand
 from flowyd.supervisor.plan import PoolWanted
 from flowyd.worker.units import Modules
@@ -46,6 +47,8 @@ class PoolState:
     orphans: list[TaskInHand] = field(default_factory=list)
     #: Tokens of those that were given to a successor once; a second death leaves them to time out.
     inherited: set[str] = field(default_factory=set)
+    #: By slot, polls of a dead worker whose answers it did not read.
+    polls: dict[int, tuple[PollUnderWay, ...]] = field(default_factory=dict)
     restarts: Counter[int] = field(default_factory=Counter)
     last_death: dict[int, str] = field(default_factory=dict)
     _before: tuple[Pool | None, int, int, Modules | None] | None = None

@@ -12,8 +12,9 @@ from pathlib import Path
 import setproctitle
 
 from flowyd.config.records import Config, Pool
-from flowyd.control.reports import TaskInHand, WorkerState
+from flowyd.control.reports import WorkerState
 from flowyd.log import LogStyle, set_up_logging
+from flowyd.supervisor.succession import Legacy
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import Rolling
 from flowyd.worker.spec import Errand, ServiceSpec, WorkerSpec
@@ -37,7 +38,7 @@ def quarantine_keys_file(config: Config) -> Path:
     return config.flowyd.runtime_dir / "quarantine.keys"
 
 
-def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand, ...]) -> WorkerSpec:
+def worker_spec(config: Config, pool: Pool, slot: int, legacy: Legacy) -> WorkerSpec:
     """What the pool's worker in the slot is told."""
     return WorkerSpec(
         pool=pool.name,
@@ -48,7 +49,9 @@ def worker_spec(config: Config, pool: Pool, slot: int, orphans: tuple[TaskInHand
         stop_timeout_s=pool.stop_timeout_s,
         log_level=config.flowyd.log_level,
         environment=dict(pool.environment),
-        orphans=orphans,
+        orphans=legacy.orphans,
+        polls=legacy.polls,
+        hand_fd=legacy.hand_fd,
         quarantine_keys=quarantine_keys_file(config),
         concurrency=pool.concurrency,
     )

@@ -87,8 +87,14 @@ class BotoClient:
             return None
         return self.call(action, request)
 
-    def begin_poll(self, action: str, request: Request) -> PendingCall:
+    @staticmethod
+    def new_poll_id() -> str:
+        """No id: Amazon SWF cannot repeat a poll."""
+        return ""
+
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingCall:
         """Sends the poll from a thread of its own, so that several polls can be waited for at once."""
+        del poll_id
         # botocore's clients may be used by several threads, but only one at a time may make one.
         self._client(1)
         return PendingCall(lambda: self.call(action, request))
@@ -120,6 +126,9 @@ class BotoClient:
 
 class PendingCall:
     """A poll under way in a thread; readable (fileno) when `finish` will not wait."""
+
+    #: There is nothing to repeat.
+    was_read = True
 
     def __init__(self, call: Callable[[], Answer]) -> None:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)

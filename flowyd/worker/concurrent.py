@@ -40,6 +40,7 @@ from flowyd.worker.stopping import StopSignal
 
 logger = logging.getLogger(__name__)
 
+_POLL = "PollForActivityTask"
 #: A task that is open past its usual limit is asked about again after this, seconds.
 _OPEN_AGAIN_S = 60.0
 #: Reported beyond the earliest limit: what the loop gets to act on the limit itself, seconds.
@@ -49,7 +50,9 @@ _LOOP_LATE_S = 15.0
 class ConcurrentClient(PollingClient, Protocol):
     """A client whose polls can be waited for beside other things."""
 
-    def begin_poll(self, action: str, request: Request) -> Pending: ...
+    def new_poll_id(self) -> str: ...
+
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
 
 
 class _Running:
@@ -140,7 +143,10 @@ class ConcurrentWorker:
     async def _polled(self) -> Answer | None:
         """One poll, to its end; taken back when a stop is requested."""
         self._say()
-        pending = self._client.begin_poll("PollForActivityTask", self._request)
+        poll_id = self._reporter.hand.begin_poll(
+            _POLL, self._task_list, self._client.new_poll_id, [entry.task for entry in self._running.values()]
+        )
+        pending = self._client.begin_poll(_POLL, self._request, poll_id)
         given_up_at = time.monotonic() + POLL_READ_TIMEOUT_S
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
@@ -158,7 +164,10 @@ class ConcurrentWorker:
                 await arrived.wait()
         finally:
             loop.remove_reader(pending.fileno())
-        return pending.finish()
+        answer = pending.finish()
+        if pending.was_read:
+            self._reporter.hand.answered(_POLL, self._task_list)
+        return answer
 
     # Tasks.
 

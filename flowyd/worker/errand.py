@@ -8,9 +8,9 @@ from flowyd.control.reports import TaskInHand
 from flowyd.errors import FlowydError
 from flowyd.log import LogStyle, set_up_logging
 from flowyd.swf.client import SwfClient
-from flowyd.swf.faults import UnknownResourceFault
+from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.calling import call_through
+from flowyd.worker.calling import call_through, passing
 from flowyd.worker.service import client_of
 from flowyd.worker.spec import TASK_CLOSED, TASK_OPEN, Errand, Obituary
 
@@ -51,6 +51,11 @@ def _deliver(client: SwfClient, obituary: Obituary) -> None:
         call_through(client, "RespondActivityTaskFailed", request, within_s=WITHIN_S)
     except UnknownResourceFault:
         logger.debug("task %s was closed before it could be failed", obituary.task.activity_id)
+    except SwfFault as fault:
+        # Such as a token of another service: it must not keep the others from being told.
+        if passing(fault):
+            raise
+        logger.warning("task %s cannot be failed: %s", obituary.task.activity_id, fault)
 
 
 def task_is_open(client: SwfClient, domain: str, task: TaskInHand) -> bool:

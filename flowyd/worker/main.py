@@ -12,6 +12,7 @@ from typing import cast
 import setproctitle
 
 from flowyd.config.records import PoolKind
+from flowyd.control.in_hand import InHand
 from flowyd.control.reports import WorkerState
 from flowyd.errors import FlowydError
 from flowyd.log import LogStyle, set_up_logging
@@ -23,6 +24,7 @@ from flowyd.sdk.registry import (
 )
 from flowyd.swf.client import PollingClient
 from flowyd.swf.limits import NAME_CHARACTERS
+from flowyd.worker.hand import Hand
 from flowyd.worker.loading import Loaded, load_units
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.registration import register_activity, register_domain, register_workflow, served
@@ -51,7 +53,7 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
     os.environ.update(spec.environment)
     stop = StopSignal()
     stop.install(limit_s=spec.stop_timeout_s)
-    reporter = Reporter(reports_fd)
+    reporter = Reporter(reports_fd, _hand(spec))
     reporter.report(WorkerState.LOADING, until=time.monotonic() + LOADING_S)
     title = f"flowyd: {spec.pool} {spec.kind.value} worker"
     setproctitle.setproctitle(f"{title}: loading")
@@ -68,12 +70,26 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
             return _DONE
         logger.error("%s", error, extra={"action": "worker", "pool": spec.pool})
         return _FAILED
+    reporter.hand.hold(())
     reporter.report(WorkerState.STOPPING, until=None)
     client.close()
     if stop.orphaned:
         # Nobody else reaps what this worker's tasks have left behind.
         os.killpg(0, 9)
     return _DONE
+
+
+def _hand(spec: WorkerSpec) -> Hand:
+    inherited = InHand(
+        pid=os.getpid(),
+        pool=spec.pool,
+        kind=spec.kind.value,
+        slot=spec.slot,
+        task_list=spec.task_list,
+        tasks=spec.orphans,
+        polls=spec.polls,
+    )
+    return Hand(inherited, spec.hand_fd)
 
 
 def _serve(

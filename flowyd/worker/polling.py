@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import select
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from flowyd.control.reports import WorkerState
 from flowyd.errors import FlowydError
@@ -32,6 +32,9 @@ _AT_ONCE_S = 0.002
 class Pending(Readable, Protocol):
     """A poll under way; readable when `finish` will not wait."""
 
+    #: Whether the answer was read; if not, the poll is repeated under its id.
+    was_read: bool
+
     def finish(self) -> Answer | None: ...
 
     def withdraw(self) -> None: ...
@@ -45,6 +48,14 @@ class Poll:
     request: Mapping[str, Any]
 
 
+class ManyPolls(Protocol):
+    """A client that can wait for several polls at once."""
+
+    def new_poll_id(self) -> str: ...
+
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
+
+
 class Poller:
     """Hands out one task after the other."""
 
@@ -55,7 +66,7 @@ class Poller:
         self._polls = polls
         self._stop = stop
         self._reporter = reporter
-        self._begin: Callable[[str, Request], Pending] | None = getattr(client, "begin_poll", None)
+        self._many = cast("ManyPolls", client) if hasattr(client, "begin_poll") else None
         self._pending: dict[int, Pending] = {}
         self._begun_at: dict[int, float] = {}
         self._was_hasty = False
@@ -91,24 +102,27 @@ class Poller:
                 return None
 
     def _next(self) -> tuple[Poll, Answer] | None:
-        return self._next_of_one() if self._begin is None else self._next_of_all(self._begin)
+        return self._next_of_one() if self._many is None else self._next_of_all(self._many)
 
     def _next_of_one(self) -> tuple[Poll, Answer] | None:
         if self._stop.requested:
             return None
         poll = self._polls[0]
+        self._reporter.hand.hold(())
         self._say_polling()
         began_at = time.monotonic()
         answer = self._client.poll(poll.action, poll.request, withdraw=self._stop)
         self._was_hasty = time.monotonic() - began_at < _HASTY_S
         return None if answer is None else (poll, answer)
 
-    def _next_of_all(self, begin: Callable[[str, Request], Pending]) -> tuple[Poll, Answer] | None:
+    def _next_of_all(self, client: ManyPolls) -> tuple[Poll, Answer] | None:
         if self._stop.requested:
             return self._take_back()
         for number, poll in enumerate(self._polls):
             if number not in self._pending:
-                self._pending[number] = begin(poll.action, poll.request)
+                task_list = poll.request["taskList"]["name"]
+                poll_id = self._reporter.hand.begin_poll(poll.action, task_list, client.new_poll_id)
+                self._pending[number] = client.begin_poll(poll.action, poll.request, poll_id)
                 self._begun_at[number] = time.monotonic()
         waiting: list[Readable] = [self._stop, *self._pending.values()]
         readable, _, _ = select.select(waiting, [], [], _AT_ONCE_S)
@@ -134,9 +148,12 @@ class Poller:
         return None
 
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
-        answer = self._pending.pop(number).finish()
+        poll, pending = self._polls[number], self._pending.pop(number)
+        answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
-        return None if answer is None else (self._polls[number], answer)
+        if pending.was_read:
+            self._reporter.hand.answered(poll.action, poll.request["taskList"]["name"])
+        return None if answer is None else (poll, answer)
 
     def _say_polling(self) -> None:
         self._reporter.report(WorkerState.POLLING, until=time.monotonic() + POLLING_LIMIT_S)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from flowyd.control.reports import Report, TaskInHand, WorkerState, encode_report
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
+from flowyd.worker.hand import Hand
 
 #: Longer than any poll: past it the worker counts as hung.
 POLLING_LIMIT_S = POLL_READ_TIMEOUT_S + 45.0
@@ -17,8 +18,10 @@ POLLING_LIMIT_S = POLL_READ_TIMEOUT_S + 45.0
 class Reporter:
     """Writes reports to a pipe; without one (a script's worker) it only counts."""
 
-    def __init__(self, fd: int | None) -> None:
+    def __init__(self, fd: int | None, hand: Hand | None = None) -> None:
         self._fd = fd
+        #: What the worker has in hand, written down before it is reported.
+        self.hand = hand or Hand()
         self._done = 0
         self._failed = 0
         self._running: tuple[float, float | None, tuple[TaskInHand, ...]] | None = None
@@ -47,12 +50,14 @@ class Reporter:
 
     def running(self, task: TaskInHand, *, limit_s: float | None) -> None:
         """Reports that the task is in hand and for how long at most."""
+        self.hand.hold((task,))
         now = time.monotonic()
         self._running = (now, None if limit_s is None else now + limit_s, (task,))
         self._write_running(None)
 
     def in_hand(self, tasks: Sequence[TaskInHand], *, until: float | None) -> None:
         """Reports that all these tasks are in hand, with one deadline; none: that it polls."""
+        self.hand.hold(tuple(tasks))
         if not tasks:
             self.report(WorkerState.POLLING, until=time.monotonic() + POLLING_LIMIT_S)
             return

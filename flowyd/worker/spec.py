@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowyd.config.records import Backend, PoolKind, Swf
+from flowyd.control.in_hand import PollUnderWay
 from flowyd.control.reports import TaskInHand
 
 
@@ -41,6 +42,10 @@ class WorkerSpec:
     orphans: tuple[TaskInHand, ...] = ()
     #: The keys of quarantined tasks (`flowyd.control.quarantine`).
     quarantine_keys: Path | None = None
+    #: Polls of a worker that died before it read their answers; this one repeats them.
+    polls: tuple[PollUnderWay, ...] = ()
+    #: An open file for what it has in hand (`flowyd.control.in_hand`).
+    hand_fd: int | None = None
     #: Async activities it runs at once.
     concurrency: int = 1
 

@@ -99,6 +99,13 @@ class Through(Workflow):
     def run(self, folder, value):
         return self.gate(folder, value)
 
+@workflow("again", 1, "decide")
+class Again(Workflow):
+    gate = ActivityProxy("gate", 1, retry_policy=AGAIN)
+
+    def run(self, folder, value):
+        return self.gate(folder, value)
+
 @workflow("branches", 1, "decide")
 class Branches(Workflow):
     tree = ActivityProxy("tree", 1, retry=0)
@@ -253,6 +260,13 @@ class RunningDaemon:
                     if f"FLOWYD_TEST={self.marker}".encode() in (entry / "environ").read_bytes():
                         found.append(int(entry.name))
         return found
+
+    def kill_everything(self) -> None:
+        """Kills every process at once, the supervisor first, so that nobody answers for anybody."""
+        for pid in [self.pid, *self.left_over()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait()
 
     def destroy(self) -> None:
         """Ends whatever still runs, by pid."""

@@ -155,6 +155,49 @@ def test_kills_of_anything_at_random_lose_no_workflow(daemon: RunningDaemon) -> 
     assert daemon.left_over() == []
 
 
+def test_tasks_in_hand_survive_the_whole_daemon(daemon: RunningDaemon, tmp_path: Path) -> None:
+    """As when systemd kills the control group after the supervisor."""
+    again, slowly = tmp_path / "again", tmp_path / "slowly"
+    for folder in (again, slowly):
+        folder.mkdir()
+    activity = daemon.begin("again", str(again), "kept")
+    until((again / "begun").exists)
+    decision = daemon.begin("slowly", str(slowly))
+    until((slowly / "deciding").exists)
+
+    daemon.kill_everything()
+    for folder in (again, slowly):
+        (folder / "open").touch()
+    daemon.start()
+
+    assert result_of(daemon.close_of(decision, within_s=5)) == "decided"
+    assert result_of(daemon.close_of(activity, within_s=5)) == "kept"
+    failed = failed_activity(daemon, activity)
+    assert failed is not None
+    assert failed["reason"].startswith("worker died: it ended with the daemon (pool workers, pid ")
+    types = [event["eventType"] for event in daemon.history(decision)]
+    assert types.count("DecisionTaskStarted") == 1
+    assert daemon.stop() == 0
+    assert not (daemon.runtime / "in-hand").exists()
+
+
+def test_no_task_waits_for_its_timeout_however_often_everything_is_killed(daemon: RunningDaemon) -> None:
+    chance = random.Random(2)
+    executions = []
+    for _ in range(5):
+        executions += [daemon.begin("tutorial", len(executions) + number) for number in range(8)]
+        time.sleep(chance.uniform(0.0, 0.1))
+        daemon.kill_everything()
+        daemon.start()
+
+    for number, execution in enumerate(executions):
+        assert result_of(daemon.close_of(execution, within_s=20)) == f"{2 * number}-{2 * number + 2}"
+        for event in daemon.history(execution):
+            attributes = event.get("decisionTaskTimedOutEventAttributes", {})
+            assert attributes.get("timeoutType") != "START_TO_CLOSE"
+            assert event["eventType"] != "ActivityTaskTimedOut"
+
+
 def with_luck(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,85 @@
+"""A worker's hand: its tasks and polls, written to a file of its own before anything is done with them.
+
+The file is for whoever answers for the worker after a kill -9, be it of the whole daemon. It need not outlive
+the machine, so it is written without fsync: one pwrite when polls begin and one when a task is in hand.
+A task leaves the file with the next record after it was answered; to answer it once more does no harm.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from flowyd.control.in_hand import InHand, PollUnderWay, encode_in_hand
+from flowyd.control.reports import TaskInHand
+
+logger = logging.getLogger(__name__)
+
+
+class Hand:
+    """What one worker has in hand; without a file (a script's worker) only in memory."""
+
+    def __init__(self, inherited: InHand | None = None, fd: int | None = None) -> None:
+        """`inherited`: whose hand it is, and what it takes over from dead workers; `fd`: the open file."""
+        self._owner = inherited
+        self._fd = fd
+        self._tasks: Sequence[TaskInHand] = ()
+        #: Tasks of dead workers that wait for their turn, by token.
+        self._waiting = {task.task_token: task for task in inherited.tasks} if inherited else {}
+        #: Ids of polls whose answers were not read, by action and task list.
+        self._polls: dict[tuple[str, str], str] = {}
+        if inherited is not None:
+            self._polls = {(poll.action, poll.task_list): poll.poll_id for poll in inherited.polls}
+        if self._fd is not None:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._write()
+
+    def begin_poll(
+        self, action: str, task_list: str, new_id: Callable[[], str], tasks: Sequence[TaskInHand] = ()
+    ) -> str:
+        """The id under which to poll: that of the same poll before if its answer was not read.
+
+        Args:
+            new_id: makes an id; an empty one if the service cannot repeat a poll.
+            tasks: what is in hand meanwhile.
+        """
+        self._tasks = tasks
+        self._waiting.clear()
+        place = (action, task_list)
+        poll_id = self._polls.get(place) or new_id()
+        if poll_id:
+            self._polls[place] = poll_id
+        self._write()
+        return poll_id
+
+    def answered(self, action: str, task_list: str) -> None:
+        """The poll's answer was read; the file hears of it with what comes next."""
+        self._polls.pop((action, task_list), None)
+
+    def hold(self, tasks: Sequence[TaskInHand]) -> None:
+        """These tasks are in hand, and those before no more."""
+        for task in self._tasks:
+            self._waiting.pop(task.task_token, None)
+        self._tasks = tasks
+        self._write()
+
+    def _write(self) -> None:
+        if self._fd is None or self._owner is None:
+            return
+        held = {task.task_token: task for task in (*self._tasks, *self._waiting.values())}
+        record = replace(
+            self._owner,
+            tasks=tuple(held.values()),
+            polls=tuple(
+                PollUnderWay(action=action, task_list=task_list, poll_id=poll_id)
+                for (action, task_list), poll_id in self._polls.items()
+            ),
+        )
+        try:
+            os.pwrite(self._fd, encode_in_hand(record), 0)
+        except OSError as error:
+            logger.warning("what is in hand is not written down any more: %s", error)
+            self._fd = None
