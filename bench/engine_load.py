@@ -85,7 +85,7 @@ class Figures:
 
 def measure(checkout: Path, load: Load, folder: Path) -> Figures:
     """One run with a fresh database in `folder`, on the code of `checkout`."""
-    with _engine(checkout, load.durability, folder) as (engine, path), contextlib.ExitStack() as ended:
+    with running_engine(checkout, load.durability, folder) as (engine, path), contextlib.ExitStack() as ended:
         _register(f"unix://{path}")
         command = [sys.executable, str(_CALLER), str(path), str(load.lanes), str(load.chain)]
         callers = [
@@ -110,7 +110,10 @@ def measure(checkout: Path, load: Load, folder: Path) -> Figures:
 
 
 @contextlib.contextmanager
-def _engine(checkout: Path, durability: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def running_engine(
+    checkout: Path, durability: str, folder: Path
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """An engine on a socket in `folder` that is ready to be called, of the code of `checkout`."""
     path = folder / "engine.sock"
     command = [sys.executable, "-m", "flowyd", "engine", "--socket", str(path)]
     command += ["--database", str(folder / "engine.db"), "--durability", durability]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from flowyd.engine.agenda import HORIZON_S
+from flowyd.engine.clock import SystemClock
 from flowyd.swf.faults import UnknownResourceFault
 from tests.unit.engine_service.engine_service_scene import DOMAIN, Scene, decision, schedule, timer
 
@@ -121,3 +124,15 @@ def test_a_thousand_timers_of_one_execution_fire_in_their_order(scene: Scene) ->
         if event["eventType"] == "TimerFired"
     ]
     assert fired == [f"t{number}" for first in range(3) for number in range(first, 1_000, 3)]
+
+
+@pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0])
+def test_a_step_of_the_wall_clock_does_not_move_the_engines_time(
+    monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    clock = SystemClock()
+    before, wall = clock.now(), time.time()
+
+    monkeypatch.setattr(time, "time", lambda: wall + step_s)
+
+    assert before <= clock.now() < before + 60
