@@ -80,6 +80,8 @@ class Supervisor:
         )
         self.modules = ModuleKeeper(config, crew=self.crew, selector=self._selector)
         self._status_sent = ""
+        #: When the stop that is under way is over at the latest (CLOCK_MONOTONIC).
+        self._stopped_by = 0.0
         #: Reloads whose answer waits for the new workers, and what each changed.
         self._reloads: list[tuple[Later, str]] = []
         self._unsettled_since = time.monotonic()
@@ -240,6 +242,7 @@ class Supervisor:
     def _tell_manager(self, now: float) -> None:
         if self.crew.ending is not Ending.NO:
             self._answer_reloads()
+            self._tell_of_stop(now)
             return
         if not self.settled and (self.crew.settled() or now >= self._unsettled_since + READY_WITHIN_S):
             self.settled = True
