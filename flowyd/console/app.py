@@ -22,6 +22,7 @@ from flowyd.console.memory import Memory
 from flowyd.console.messages import StatusLost, StatusSeen, StepDone
 from flowyd.console.screens.domains import DomainsScreen
 from flowyd.console.screens.done import DoneScreen
+from flowyd.console.screens.events import EventsScreen
 from flowyd.console.screens.executions import ExecutionsScreen
 from flowyd.console.screens.live import LiveScreen
 from flowyd.console.screens.modules import ModulesScreen
@@ -57,6 +58,7 @@ class Console(App[None]):
         "modules": ModulesScreen,
         "domains": DomainsScreen,
         "done": DoneScreen,
+        "events": EventsScreen,
     }
     DEFAULT_MODE = "executions"
     #: The main screens in the order of their digits.
@@ -68,6 +70,7 @@ class Console(App[None]):
         "modules": "Modules",
         "domains": "Domains",
         "done": "Done",
+        "events": "Events",
     }
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -22,11 +22,15 @@ from flowyd.console.widgets.row_table import RowTable
 class DomainsScreen(LiveScreen[str, list[dict[str, Any]]]):
     """All domains of the service."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("n", "register", "Register")]
-    changes = frozenset({"register"})
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "register", "Register"),
+        Binding("ctrl+d", "deprecate", "Deprecate", priority=True),
+    ]
+    changes = frozenset({"register", "deprecate"})
     help_text = """\
 Enter  show the executions of this domain
-n  register a domain"""
+n  register a domain
+ctrl+d  deprecate the domain, or take that back"""
     every_s = 5.0
 
     def __init__(self) -> None:
@@ -66,6 +70,11 @@ n  register a domain"""
     @on(RowTable.Opened)
     def _open(self, event: RowTable.Opened) -> None:
         self.console_app.look_at(event.item.name)
+
+    def action_deprecate(self) -> None:
+        row: DomainRow | None = self.query_one("#domains", RowTable).item
+        if row is not None:
+            self.propose(actions.set_domain_deprecated(row.name, deprecated=row.deprecated))
 
     def action_register(self) -> None:
         self.propose(actions.register_domain())

@@ -6,6 +6,7 @@ The screen follows an open execution; of a history it knows, only new events are
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ from flowyd.console.sources import line_of
 from flowyd.console.view_model import actions, commands, history, payloads, summary, timeline, waiting
 from flowyd.console.view_model.cells import Part, Tone
 from flowyd.console.view_model.history import EventRow
-from flowyd.console.view_model.spans import Kind, Span, closed_spans, spans
+from flowyd.console.view_model.spans import Event, Kind, Span, closed_spans, spans
 from flowyd.console.view_model.waiting import Wait
 from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
@@ -71,6 +72,9 @@ r  start again with changes      y  copy the command that shows it
         self.answer: ExecutionAnswer | None = None
         self._spans: tuple[Span, ...] = ()
         self._decisions_shown = False
+        self._rows: list[EventRow] = []
+        #: A long history is thousands of lines of JSON: they are written only for who looks at them.
+        self._raw_is_old = True
 
     def body(self) -> ComposeResult:
         with Horizontal(classes="bar"):
@@ -127,6 +131,8 @@ r  start again with changes      y  copy the command that shows it
         self._title()
         self._place_overview()
         if grown:
+            self._extend_rows(answer.events)
+            self._raw_is_old = True
             self._place_history()
             self._place_payloads()
             self._place_raw()
@@ -156,7 +162,7 @@ r  start again with changes      y  copy the command that shows it
 
     def _place_overview(self) -> None:
         answer, now = self.answer, time.time()
-        if answer is None:
+        if answer is None or self.view != "overview":
             return
         lines = summary.lines(
             answer.execution, answer.description, answer.events, source_line=answer.source_line, now=now
@@ -164,7 +170,9 @@ r  start again with changes      y  copy the command that shows it
         self.query_one("#summary", Static).update(content(summary.joined(lines, self.size.width)))
         hidden = {Kind.DECISION} if not self._decisions_shown else set()
         words = self.filter_text.lower().split()
-        shown = tuple(s for s in self._spans if s.kind not in hidden and summary.found(s, words))
+        shown = tuple(
+            s for s in self._spans if s.kind not in hidden and (not words or summary.found(s, words))
+        )
         run = answer.execution
         line = timeline.axis(self._spans, started_at=run.started_at, closed_at=run.closed_at, now=now)
         self.query_one("#timeline", RowTable).show(shown, timeline.columns(line, now=now))
@@ -174,11 +182,19 @@ r  start again with changes      y  copy the command that shows it
             found = waiting.waits(self._spans, run_id=run.run_id, status=self.console_app.status, now=now)
             table.show(found, waiting.columns(found))
 
+    def _extend_rows(self, events: Sequence[Event]) -> None:
+        """Appends the rows of new events; a history only grows, so what is written stays."""
+        known = len(self._rows)
+        before = self._rows[-1].at if self._rows else None
+        self._rows += history.rows(events[known:], before=before)
+
     def _place_history(self) -> None:
         if self.answer is None:
             return
-        rows = history.rows(self.answer.events)
-        shown = tuple(row for row in rows if history.found(row, self.filter_text))
+        rows = self._rows
+        if self.filter_text:
+            rows = [row for row in rows if history.found(row, self.filter_text)]
+        shown = tuple(rows)
         self.query_one("#events", RowTable).show(shown, history.columns(now=time.time()))
         self.query_one("#latest", RowTable).show(shown[::-1], history.columns(now=time.time()))
         self._show_event()
@@ -195,7 +211,8 @@ r  start again with changes      y  copy the command that shows it
             self.query_one("#payload-text", Static).update(content(parts))
 
     def _place_raw(self) -> None:
-        if self.answer is not None:
+        if self.answer is not None and self._raw_is_old and self.view == "raw":
+            self._raw_is_old = False
             whole = {"execution": self.answer.description, "events": self.answer.events}
             self.query_one("#lines", RowTable).show(history.lines(whole), history.line_columns())
 
@@ -204,6 +221,8 @@ r  start again with changes      y  copy the command that shows it
     def action_view(self, name: str) -> None:
         self.query_one(ContentSwitcher).current = name
         self._title()
+        self._place_raw()
+        self._place_overview()
         self.focus_table()
 
     def action_next_view(self, by: int) -> None:
@@ -284,4 +303,4 @@ r  start again with changes      y  copy the command that shows it
 
     def action_copy(self) -> None:
         words = {"history": ("history",), "raw": ("history", "--raw")}.get(self.view, ("show",))
-        self.copy_command(commands.line(*words, self.workflow_id, "--run-id", self.run_id), scoped=True)
+        self.copy_command(commands.show(words, self.workflow_id, self.run_id), scoped=True)

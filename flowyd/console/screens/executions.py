@@ -119,7 +119,7 @@ tag:nightly id:order- since:2h before:1d; -term turns it round."""
             return
         plus = "+" if listing.truncated else ""
         parts = [
-            Part("Executions  ", Tone.STRONG),
+            Part(f"{self.side.value.capitalize()} executions  ", Tone.STRONG),
             Part(
                 f"{number(listing.open_count)}{plus} open",
                 Tone.BUSY if self.side is not Side.CLOSED else Tone.DIM,
@@ -188,7 +188,7 @@ tag:nightly id:order- since:2h before:1d; -term turns it round."""
     def action_copy(self) -> None:
         item = self.table.item
         if item is not None:
-            self.copy_command(commands.line("show", item.workflow_id, "--run-id", item.run_id), scoped=True)
+            self.copy_command(commands.show(("show",), item.workflow_id, item.run_id), scoped=True)
 
     @on(RowTable.Opened, "#executions")
     def _open(self, event: RowTable.Opened) -> None:

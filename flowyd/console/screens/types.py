@@ -31,11 +31,13 @@ class TypesScreen(LiveScreen[str, Infos]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "start", "Start"),
+        Binding("ctrl+n", "register", "Register"),
         Binding("ctrl+d", "deprecate", "Deprecate", priority=True),
     ]
-    changes = frozenset({"start", "deprecate"})
+    changes = frozenset({"start", "register", "deprecate"})
     help_text = """\
 Enter  all of the type's defaults   n  start a workflow of the type
+ctrl+n  register a type
 ctrl+d  deprecate the type, or take that back"""
     every_s = 5.0
 
@@ -87,6 +89,9 @@ ctrl+d  deprecate the type, or take that back"""
             start_type(self, row.name, row.version)
         else:
             self.notify("Choose a workflow type", timeout=3)
+
+    def action_register(self) -> None:
+        self.propose(actions.register_type(self.console_app.domain))
 
     def action_deprecate(self) -> None:
         row = self.table.item

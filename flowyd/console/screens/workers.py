@@ -32,15 +32,17 @@ class WorkersScreen(LiveScreen[None, None]):
         Binding("d", "drain", "Drain"),
         Binding("u", "resume", "Resume"),
         Binding("x", "recycle", "Recycle"),
+        Binding("t", "dump", "Stacks", show=False),
         Binding("ctrl+l", "reload", "Reload"),
         Binding("y", "copy", "Copy command", show=False),
     ]
-    changes = frozenset({"scale", "drain", "resume", "recycle", "reload"})
+    changes = frozenset({"scale", "drain", "resume", "recycle", "reload", "dump"})
     help_text = """\
 Enter or L  log of the worker    e  the execution it works for
 s  scale the pool                d  drain it   u  resume it, and try
                                     again what gave up (fatal)
 x  recycle the worker, or each worker of the pool
+t  have the worker write its stacks into its log
 ctrl+l  reload modules and configuration
 y  copy the command that shows this
 
@@ -143,6 +145,13 @@ Report: age of the last word from the worker."""
         pids = [worker.pid for worker in chosen if worker.pid]
         if pids:
             self.propose(actions.recycle(row.pool.name, pids))
+
+    def action_dump(self) -> None:
+        row = self.table.item
+        if row is None or row.worker is None or not row.worker.pid:
+            self.notify("Choose a running worker below the pool", timeout=3)
+        else:
+            self.propose(actions.dump(row.pool.name if row.pool else "engine", row.worker.pid))
 
     def action_reload(self) -> None:
         self.propose(actions.reload())

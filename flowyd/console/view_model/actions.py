@@ -7,13 +7,13 @@ step is one request with its equal command; carrying it out is the shell's work.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowyd.console.view_model import commands
 from flowyd.console.view_model.executions import Execution
 from flowyd.console.view_model.start_form import CHILD_POLICIES
-from flowyd.swf.limits import DATA_CHARACTERS, NAME_CHARACTERS, REASON_CHARACTERS
+from flowyd.swf.limits import DATA_CHARACTERS, NAME_CHARACTERS, REASON_CHARACTERS, VERSION_CHARACTERS
 
 Values = Mapping[str, str]
 
@@ -224,6 +224,77 @@ def set_deprecated(domain: str, kind: str, name: str, version: str, *, deprecate
     )
 
 
+def set_domain_deprecated(name: str, *, deprecated: bool) -> Action:
+    """Deprecates a domain, or takes that back."""
+    verb = "Undeprecate" if deprecated else "Deprecate"
+    step = Step(
+        action=f"{verb}Domain",
+        request={"name": name},
+        target=f"domain {name}",
+        command=commands.deprecate_domain(name, verb=verb.lower()),
+        scoped=False,
+    )
+    warning = "" if deprecated else "Nothing new can be started or registered in it; what is open goes on."
+    return Action(
+        title=f"{verb} a domain",
+        verb=verb,
+        done=f"{verb.lower()}d",
+        targets=(f"domain {name}",),
+        steps=lambda _values: (step,),
+        warning=warning,
+    )
+
+
+def register_type(domain: str) -> Action:
+    """Registers a workflow or activity type; what is left empty must be given at each start or schedule."""
+
+    def steps(values: Values) -> tuple[Step, ...]:
+        kind, name, version = values["kind"], values["name"], values["version"]
+        limits = _WORKFLOW_LIMITS if kind == "workflow" else _ACTIVITY_LIMITS
+        request: dict[str, Any] = {"domain": domain, "name": name, "version": version}
+        if values.get("description"):
+            request["description"] = values["description"]
+        if values.get("task_list"):
+            request["defaultTaskList"] = {"name": values["task_list"]}
+        if values.get("limit"):
+            request.update(dict.fromkeys(limits, values["limit"]))
+        if kind == "workflow":
+            request["defaultChildPolicy"] = "TERMINATE"
+        step = Step(
+            action=f"Register{kind.capitalize()}Type",
+            request=request,
+            target=f"{kind} type {name} {version}",
+            command=commands.register_type(kind, request),
+        )
+        return (step,)
+
+    return Action(
+        title="Register a type",
+        verb="Register",
+        done="registered",
+        targets=(f"a new type in domain {domain}",),
+        steps=steps,
+        fields=(
+            Field(name="kind", label="Kind", value="workflow", choices=("workflow", "activity")),
+            Field(name="name", label="Name", needed=True, limit=NAME_CHARACTERS),
+            Field(name="version", label="Version", value="1", needed=True, limit=VERSION_CHARACTERS),
+            Field(name="task_list", label="Task list", limit=NAME_CHARACTERS),
+            Field(name="limit", label="Limit, seconds", hint="of a run or task", whole_number=True),
+            Field(name="description", label="Description"),
+        ),
+        warning="A type can be deprecated but its name and version never registered anew.",
+    )
+
+
+#: The defaults that one limit stands for.
+_WORKFLOW_LIMITS = ("defaultExecutionStartToCloseTimeout",)
+_ACTIVITY_LIMITS = (
+    "defaultTaskStartToCloseTimeout",
+    "defaultTaskScheduleToStartTimeout",
+    "defaultTaskScheduleToCloseTimeout",
+)
+
+
 def register_domain() -> Action:
     """Registers a domain."""
 
@@ -232,7 +303,7 @@ def register_domain() -> Action:
         request = {"name": name, "workflowExecutionRetentionPeriodInDays": days}
         if values.get("description"):
             request["description"] = values["description"]
-        command = commands.line("domains", "register", name, "--retention", days)
+        command = commands.spelled(("domains", "register"), (name,), [("--retention", days)])
         return (
             Step(
                 action="RegisterDomain",
@@ -310,6 +381,18 @@ def recycle(pool: str, pids: Sequence[int]) -> Action:
         steps=lambda _values: steps,
         warning="A worker finishes its task, within the pool's stop_timeout, and is replaced.",
         count_needed=False,
+    )
+
+
+def dump(pool: str, pid: int) -> Action:
+    """Has a worker write its threads' stacks into its log."""
+    step = replace(_control("dump", {"pid": pid}, f"{pool} {pid}"), command=commands.dump(pid))
+    return Action(
+        title="Dump stacks",
+        verb="Dump",
+        done="stacks are in its log (L)",
+        targets=(f"{pool} {pid}",),
+        steps=lambda _values: (step,),
     )
 
 

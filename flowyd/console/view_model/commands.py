@@ -15,35 +15,51 @@ def line(*words: str) -> str:
     return shlex.join(("flowyd", *words))
 
 
+def spelled(verb: Sequence[str], named: Sequence[str], options: Sequence[tuple[str, str]] = ()) -> str:
+    """One command of what it names and its options; a name or value that begins with `-` is kept apart."""
+    given: list[str] = []
+    for option, value in options:
+        given += [f"{option}={value}"] if value.startswith("-") else [option, value]
+    if any(name.startswith("-") for name in named):
+        return line(*verb, *given, "--", *named)
+    return line(*verb, *named, *given)
+
+
 def with_options(command: str, options: Sequence[str]) -> str:
     """A command of `line` with options that every command takes."""
-    return f"{command} {shlex.join(options)}" if options and command.startswith("flowyd ") else command
+    if not options or not command.startswith("flowyd "):
+        return command
+    words = shlex.split(command)
+    end = words.index("--") if "--" in words else len(words)
+    return shlex.join((*words[:end], *options, *words[end:]))
 
 
 def signal(workflow_id: str, run_id: str, *, name: str, text: str) -> str:
     """Sends a signal."""
-    given = ("--input", text) if text else ()
-    return line("signal", workflow_id, name, "--run-id", run_id, *given)
+    given = [("--input", text)] if text else []
+    return spelled(("signal",), (workflow_id, name), [("--run-id", run_id), *given])
 
 
 def cancel(workflow_id: str, run_id: str) -> str:
     """Requests a cancel."""
-    return line("cancel", workflow_id, "--run-id", run_id)
+    return spelled(("cancel",), (workflow_id,), [("--run-id", run_id)])
+
+
+def show(words: Sequence[str], workflow_id: str, run_id: str) -> str:
+    """Shows an execution; `words` are the command and its flags."""
+    return spelled(words, (workflow_id,), [("--run-id", run_id)])
 
 
 def terminate(workflow_id: str, run_id: str, *, reason: str, details: str, child_policy: str) -> str:
     """Terminates an execution."""
-    options: list[str] = []
-    for name, value in (("--reason", reason), ("--details", details), ("--child-policy", child_policy)):
-        if value:
-            options += [name, value]
-    return line("terminate", workflow_id, "--run-id", run_id, *options)
+    given = (("--reason", reason), ("--details", details), ("--child-policy", child_policy))
+    options = [(name, value) for name, value in given if value]
+    return spelled(("terminate",), (workflow_id,), [("--run-id", run_id), *options])
 
 
 def start(request: Mapping[str, Any]) -> str:
     """Starts a workflow; `request` is SWF's StartWorkflowExecution."""
     kind = request["workflowType"]
-    words = ["start", kind["name"], kind["version"]]
     options = {
         "--input": request.get("input"),
         "--id": request.get("workflowId"),
@@ -53,12 +69,9 @@ def start(request: Mapping[str, Any]) -> str:
         "--child-policy": request.get("childPolicy"),
         "--priority": request.get("taskPriority"),
     }
-    for name, value in options.items():
-        if value:
-            words += [name, value]
-    for tag in request.get("tagList") or ():
-        words += ["--tag", tag]
-    return line(*words)
+    given = [(name, value) for name, value in options.items() if value]
+    given += [("--tag", tag) for tag in request.get("tagList") or ()]
+    return spelled(("start",), (kind["name"], kind["version"]), given)
 
 
 def control(command: str, arguments: Mapping[str, Any]) -> str:
@@ -72,3 +85,28 @@ def deprecate_type(domain: str, kind: str, name: str, version: str, *, verb: str
     """Deprecates or undeprecates a type, by the AWS command line."""
     option, value = f"--{kind}-type", f"name={name},version={version}"
     return shlex.join(("aws", "swf", f"{verb}-{kind}-type", "--domain", domain, option, value))
+
+
+def deprecate_domain(name: str, *, verb: str) -> str:
+    """Deprecates or undeprecates a domain, by the AWS command line."""
+    return shlex.join(("aws", "swf", f"{verb}-domain", f"--name={name}"))
+
+
+def register_type(kind: str, request: Mapping[str, Any]) -> str:
+    """Registers a type, by the AWS command line; `request` is SWF's."""
+    words = ["aws", "swf", f"register-{kind}-type", "--domain", request["domain"]]
+    words += [f"--name={request['name']}", f"--workflow-version={request['version']}"]
+    if kind == "activity":
+        words[-1] = f"--activity-version={request['version']}"
+    for member, value in request.items():
+        if member not in ("domain", "name", "version"):
+            option = "".join(f"-{c.lower()}" if c.isupper() else c for c in member)
+            words.append(
+                f"--{option}=name={value['name']}" if isinstance(value, dict) else f"--{option}={value}"
+            )
+    return shlex.join(words)
+
+
+def dump(pid: int) -> str:
+    """Has a process of ours write its stacks: what the daemon does for it."""
+    return shlex.join(("kill", "-USR1", str(pid)))

@@ -47,10 +47,11 @@ class EventRow:
         return str(self.event_id)
 
 
-def rows(events: Sequence[Event]) -> tuple[EventRow, ...]:
-    """One row per event, in the order given."""
+def rows(events: Sequence[Event], *, before: float | None = None) -> tuple[EventRow, ...]:
+    """One row per event, in the order given; `before` is when the one ahead of them was."""
     found = []
-    before = float(events[0]["eventTimestamp"]) if events else 0.0
+    if before is None:
+        before = float(events[0]["eventTimestamp"]) if events else 0.0
     for event in events:
         at = float(event["eventTimestamp"])
         found.append(

@@ -14,6 +14,7 @@ STATES = {
     "starting": ("◌", Tone.WAITING),
     "loading": ("◌", Tone.WAITING),
     "polling": ("○", Tone.DIM),
+    "idle": ("○", Tone.DIM),
     "serving": ("●", Tone.GOOD),
     "running": ("▶", Tone.BUSY),
     "hung": ("‼", Tone.BAD),
@@ -23,9 +24,9 @@ STATES = {
     "fatal": ("✘", Tone.BAD),
     "quarantined": ("✘", Tone.BAD),
 }
-_IDLE = frozenset({"polling", "running"})
+_IDLE = frozenset({"polling", "running", "idle"})
 #: States in which a worker takes tasks or soon will.
-AT_WORK = frozenset({"starting", "loading", "polling", "running"})
+AT_WORK = frozenset({"starting", "loading", "idle", "polling", "running"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,10 @@ def content(parts: tuple[Part, ...]) -> Content:
     return Content.assemble(*((part.text, COLOURS[part.tone]) for part in parts))
 
 
+#: From this width on, in characters, the names of the screens have blanks around them.
+ROOMY = 100
+
+
 class Head(Vertical):
     """Domain, daemon, role and time; the main screens; the banner."""
 
@@ -90,9 +94,11 @@ class Head(Vertical):
 
     def _places(self) -> Content:
         console = self.console_app
+        # Eight of them have room in 80 columns only without blanks around.
+        pad = " " if self.size.width >= ROOMY else ""
         texts = []
-        for key, (name, title) in zip("1234567", console.PLACES.items(), strict=False):
+        for key, (name, title) in zip("12345678", console.PLACES.items(), strict=False):
             here = name == console.current_mode
             style = "reverse bold" if here else "$foreground-muted"
-            texts.append(Content.from_markup(f"[{style} @click=app.go('{name}')] {key} {title} [/]"))
+            texts.append(Content.from_markup(f"[{style} @click=app.go('{name}')]{pad}{key} {title}{pad}[/]"))
         return Content(" ").join(texts)

@@ -41,6 +41,12 @@ def all_commands() -> Iterator[str]:
         "reload": (actions.reload(), {}),
         "register": (actions.register_domain(), {"name": "d", "retention": "7", "description": "words"}),
     }
+    dashed = execution("-order 1", run_id="-run")
+    for make in (actions.cancel, actions.terminate):
+        yield from (step.command for step in make("d", [dashed]).steps({}))
+    yield from (step.command for step in actions.signal("d", [dashed]).steps({"name": "-go", "input": "-1"}))
+    yield actions.start({**START, "workflowId": "-order 1", "input": "-"}).command
+    yield commands.show(("history", "--raw"), "-order 1", "-run")
     for action, values in given.values():
         yield from (step.command for step in action.steps(values))
     yield actions.start(START).command
@@ -62,4 +68,24 @@ def test_the_command_line_takes_every_command_the_console_shows(command: str) ->
 def test_ids_are_quoted_for_a_shell() -> None:
     (step,) = actions.cancel("d", [TARGET]).steps({})
 
-    assert shlex.split(step.command)[2] == TARGET.workflow_id
+    assert shlex.split(step.command)[-1] == TARGET.workflow_id
+
+
+def test_an_id_that_looks_like_an_option_is_taken_for_an_id() -> None:
+    (step,) = actions.cancel("d", [execution("--all", run_id="-r")]).steps({})
+
+    words = shlex.split(commands.with_options(step.command, ("--config", "a file.toml")))
+
+    assert words == ["flowyd", "cancel", "--run-id=-r", "--config", "a file.toml", "--", "--all"]
+
+
+def test_a_type_is_registered_with_its_limits() -> None:
+    action = actions.register_type("d")
+    values = {"kind": "activity", "name": "resize", "version": "2", "task_list": "images", "limit": "60"}
+
+    (step,) = action.steps(values)
+
+    assert step.action == "RegisterActivityType"
+    assert step.request["defaultTaskList"] == {"name": "images"}
+    assert step.request["defaultTaskStartToCloseTimeout"] == "60"
+    assert "--default-task-list=name=images" in shlex.split(step.command)

@@ -138,3 +138,14 @@ def test_lines_written_at_one_moment_keep_different_keys() -> None:
 
     assert len({line.key for line in found}) == 2
     assert found[0].level == "warning"
+
+
+def test_rows_of_new_events_go_on_where_the_known_ones_ended() -> None:
+    written = events(
+        (0, "WorkflowExecutionStarted", {}), (2, "DecisionTaskScheduled", {}), (5, "DecisionTaskStarted", {})
+    )
+    known = history.rows(written[:2])
+
+    fresh = history.rows(written[2:], before=known[-1].at)
+
+    assert (*known, *fresh) == history.rows(written)
