@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -123,7 +124,7 @@ def test_why_shows_both_sides_of_code_that_does_not_fit(daemon: RunningDaemon, t
     text = flows.read_text()
     before = daemon.workers("deciders")[0].pid
     flows.write_text(text.replace('first = ActivityProxy("double", 1)', 'first = ActivityProxy("join", 1)'))
-    run(daemon, "reload")
+    run(daemon, "reload", "--force")
     until(lambda: [w.state for w in daemon.workers("deciders") if w.pid != before] == ["polling"])
 
     told_before = run(daemon, "replay", "--open")
@@ -232,6 +233,8 @@ def test_why_tells_a_quarantined_module_with_what_is_wrong_and_stop_waits_for_th
         flows.write_text("import no_such_library\n" + flows.read_text())
         assert run(daemon, "stop").code == 0
         assert daemon.wait() == 0
+        # Without it the version that worked would go on.
+        shutil.rmtree(tmp_path / "state" / "modules")
         daemon.start()
 
         daemon.begin("tutorial", 3, workflow_id="unserved")
