@@ -8,6 +8,7 @@ left behind by a killed daemon is overwritten.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,9 +61,10 @@ class Background:
     def _opened_log(self) -> TextIO:
         try:
             log = open(self.log_file, "a", encoding="utf-8", opener=_for_the_owners_group)  # noqa: SIM115 - our caller closes it
-            # So that a pid file that cannot be written is found before the terminal is gone.
             self.pid_file.parent.mkdir(parents=True, exist_ok=True)
-            self.pid_file.touch(mode=0o644)
+            if not os.access(self.pid_file.parent, os.W_OK):
+                # Found before the terminal is gone.
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.pid_file))
             return log
         except OSError as error:
             raise FlowydError(f"{error.filename}: cannot be written: {error.strerror}") from error
@@ -75,7 +77,11 @@ class _PidFile:
         self._path = path
 
     def __enter__(self) -> _PidFile:
-        self._path.write_text(f"{os.getpid()}\n")
+        # Whole at any moment: whoever waits for the file may read it.
+        new = self._path.with_name(f".{self._path.name}.new")
+        new.write_text(f"{os.getpid()}\n")
+        new.chmod(0o644)
+        os.replace(new, self._path)
         return self
 
     def __exit__(
