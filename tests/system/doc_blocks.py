@@ -7,7 +7,7 @@ block is a doctest in a session of its own, after the lines of the page's `pycon
 only looked at.
 
 In a command's output, "…" stands for anything within a line, a line of "…" for any lines, and runs of spaces
-for one. What only reads (status, show, why, list, history, types) is asked again for some seconds until its
+for one. What only reads (status, show, why, list, history, …) is asked again for some seconds until its
 output fits, as a reader would.
 """
 
@@ -27,7 +27,9 @@ from pathlib import Path
 PATIENCE_S = 20.0
 COMMAND_S = 30.0
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_READING = re.compile(r"flowyd\b.* (status|show|why|list|history|types|workers|log)\b")
+_READING = re.compile(
+    r"flowyd\b.* (?:(?:status|show|why|list|history|timeline|types|task-lists|workers|log)\b|quarantine$)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def test_every_command_in_a_block_is_one_that_flowyd_takes(page: Path) -> None:
     typed += [line for block in blocks if block.language == "sh" for line in block.text.splitlines()]
 
     for line in typed:
-        for words in re.findall(r"(?:^|[ (/])flowyd ([^#|&)]+)", line):
+        for words in re.findall(r"(?:^|[ (/])flowyd ([^#|&)>$]+)", line):
             parsed(shlex.split(words))
 
 
