@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowyd.cli.main import COMMANDS, parsed
+from flowyd.config.keys import POOL, TABLES
 from tests.system.doc_blocks import Reader, blocks_of, commands_of
 from tests.test_architecture import ALLOWED
 
@@ -66,6 +67,19 @@ def _holds(known: str, quoted: str) -> bool:
             return False
         at += len(part)
     return True
+
+
+@pytest.mark.parametrize("place", ["docs/configuration.md", "conf/flowyd.toml"])
+@pytest.mark.parametrize("table", [*TABLES, "pool"])
+def test_every_key_of_the_records_is_in_its_table(table: str, place: str) -> None:
+    page = (ROOT / place).read_text()
+    start = re.escape(f"[[{table}]]" if table == "pool" else f"[{table}]")
+    section = re.search(rf"^(?:## )?{start}$(.*?)(?=^(?:## )?\[|\Z)", page, re.MULTILINE | re.DOTALL)
+    named = re.compile(r"^\| (`.*?) \|" if place.endswith(".md") else r"^#?(\w+) =", re.MULTILINE)
+
+    assert section is not None
+    keys = {key for cell in named.findall(section[1]) for key in re.findall(r"\w+", cell)}
+    assert {key.name for key in (POOL if table == "pool" else TABLES[table]).values()} <= keys
 
 
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
