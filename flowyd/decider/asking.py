@@ -22,6 +22,10 @@ OPEN_TASKS = 64
 #: Timers of the author's own open at the same time. The service takes 1,000; the rest is for delays.
 OPEN_TIMERS = 900
 
+#: Length of all inputs that one answer asks with; more wait for a later decision. The service takes requests
+#: of 1 MiB, and a character takes six bytes at most, as in \u00e9.
+INPUT_CHARACTERS = 164_000
+
 #: Pause before asking again for what the service refused for a limit or a rate, seconds: doubled each time.
 _PAUSE_S = 1
 _LONGEST_PAUSE_S = 60
@@ -38,6 +42,7 @@ class Requests:
         self._open_limit = open_limit
         self._open = index.open_tasks
         self._open_timers = index.open_timers
+        self._input_characters = 0
         #: In program order.
         self.decisions: list[Decision] = []
         #: What these decisions ask for.
@@ -121,7 +126,7 @@ class Requests:
         if own_timer:
             if self._open_timers >= OPEN_TIMERS:
                 return
-        elif kind in _LIMITED and self._open >= self._open_limit:
+        elif kind in _LIMITED and (self._open >= self._open_limit or self._is_full(input_text)):
             return
         if (kind, asked_id) not in self._index.asked:
             self._check_not_passed(kind, asked_id, what=what, input_text=input_text, since=since)
@@ -129,8 +134,13 @@ class Requests:
             self._open_timers += 1
         else:
             self._open += kind in _LIMITED
+        self._input_characters += len(input_text or "")
         self.new.append((kind, asked_id))
         self.decisions.append(decision)
+
+    def _is_full(self, input_text: str | None) -> bool:
+        """Whether the input would make the answer too long; the first one never does."""
+        return self._input_characters > 0 and _too_long(self._input_characters, input_text)
 
     def _check_not_passed(
         self, kind: Kind, asked_id: str, *, what: str, input_text: str | None, since: int
@@ -144,7 +154,9 @@ class Requests:
         if is_own_timer(kind, asked_id):
             held_back = passed.timers_after >= OPEN_TIMERS
         else:
-            held_back = passed.open_after >= min(self._open_limit, OPEN_TASKS)
+            held_back = passed.open_after >= min(self._open_limit, OPEN_TASKS) or (
+                kind in _LIMITED and _too_long(passed.input_characters, input_text)
+            )
         if held_back:
             return
         raise missed(kind=kind, asked_id=asked_id, what=what, input_text=input_text, decision=decision)
@@ -170,6 +182,10 @@ class Requests:
         """
         if len(self.touched) < len(self._index.asked):
             raise forgotten(self._index, self.touched)
+
+
+def _too_long(asked_characters: int, input_text: str | None) -> bool:
+    return input_text is not None and asked_characters + len(input_text) > INPUT_CHARACTERS
 
 
 def cancel_control(child_id: str) -> str:

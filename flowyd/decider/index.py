@@ -23,9 +23,15 @@ from flowyd.decider.records import (
     is_own_timer,
 )
 from flowyd.errors import ProtocolError
+from flowyd.swf.limits import DATA_CHARACTERS
 
 #: Causes that pass: the same decision may succeed later (SWF API Reference, ScheduleActivityTaskFailed…).
 _PASSING = ("_RATE_EXCEEDED", "_LIMIT_EXCEEDED")
+
+#: A type that does not exist may be about to be registered, by a worker that is starting or a module that is
+#: being rolled out: so many refusals in a row pass.
+_ABSENT = "_TYPE_DOES_NOT_EXIST"
+_ABSENT_REFUSALS = 3
 
 _LIMITED = frozenset({Kind.ACTIVITY, Kind.CHILD, Kind.TIMER})
 
@@ -161,7 +167,10 @@ class HistoryIndex:
                 self.decided[-1].timers_after = self.open_timers
         elif asked.state is State.THROTTLED:
             asked.refusals += 1
-        self.size_bytes += len(asked.input or "") + _EVENT_BYTES
+        length = len(asked.input or "")
+        if self.decided:
+            self.decided[-1].input_characters += length if asked.state is State.OPEN else DATA_CHARACTERS
+        self.size_bytes += length + _EVENT_BYTES
 
     def close(self, asked: Asked | None, event_id: int, state: State, attributes: Attributes) -> None:
         """What was asked for came to an end."""
@@ -220,7 +229,9 @@ def _refuses(kind: Kind, member: str, what: Callable[[Attributes], str]) -> _Fol
     def fold(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
         cause = attributes["cause"]
         opened = index.take(attributes.get("initiatedEventId") or 0)
-        passing = cause.endswith(_PASSING)
+        earlier = index.find(kind, attributes[member])
+        may_come = cause.endswith(_ABSENT) and (earlier is None or earlier.refusals < _ABSENT_REFUSALS)
+        passing = may_come or cause.endswith(_PASSING)
         state = State.THROTTLED if passing else State.REFUSED
         if opened is not None:
             index.close(opened, event["eventId"], state, attributes)

@@ -85,6 +85,8 @@ class Decided:
     #: Open right after it: tasks with their delays and pauses, and timers of the author's own.
     open_after: int
     timers_after: int
+    #: Length of the inputs it asked with; what was refused counts as long as an input may be.
+    input_characters: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

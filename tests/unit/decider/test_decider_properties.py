@@ -92,7 +92,9 @@ class World:
         return True
 
     def _tell(self, execution: Execution) -> bool:
-        execution.signal("told", self._signals.pop(0))
+        value = self._signals.pop(0)
+        if self._engine.open_executions():
+            execution.signal("told", value)
         return True
 
     def _cancel(self, execution: Execution) -> bool:

@@ -212,9 +212,35 @@ def test_a_childs_end_is_told_by_the_kind_of_error(end: str, error: type) -> Non
 def test_a_refused_activity_fails_with_the_cause() -> None:
     run = script(type("W", (Calls,), {"run": lambda self: self.a()}))
     run.decides()
+    run.refuses("a-0-0", "ACTIVITY_TYPE_DEPRECATED")
+
+    assert run.decides() == ["fail ACTIVITY_TYPE_DEPRECATED"]
+
+
+def test_a_type_that_is_not_registered_yet_is_waited_for_a_moment() -> None:
+    run = script(type("W", (Calls,), {"run": lambda self: self.a()}))
+    for refusals in (1, 2, 3):
+        assert run.decides() == ["schedule a-0-0"]
+        run.refuses("a-0-0", "ACTIVITY_TYPE_DOES_NOT_EXIST")
+        assert run.decides() == [f"timer a-0-0-again-{refusals} {2 ** (refusals - 1)}"]
+        run.fires(f"a-0-0-again-{refusals}")
+    assert run.decides() == ["schedule a-0-0"]
     run.refuses("a-0-0", "ACTIVITY_TYPE_DOES_NOT_EXIST")
 
     assert run.decides() == ["fail ACTIVITY_TYPE_DOES_NOT_EXIST"]
+
+
+def test_inputs_that_are_too_long_for_one_answer_wait_for_the_next() -> None:
+    """The service takes no request above 1 MiB."""
+    text = "x" * 32_000
+    run = script(type("W", (Calls,), {"run": lambda self: gather(*(self.a(text) for _ in range(8)))}))
+
+    assert run.decides() == [f"schedule a-{n}-0" for n in range(5)]
+    run.completes("a-0-0", 1)
+    assert run.decides() == [f"schedule a-{n}-0" for n in range(5, 8)]
+    for number in range(1, 8):
+        run.completes(f"a-{number}-0", 1)
+    assert run.decides() == [f"complete {[1] * 8}"]
 
 
 def test_an_activity_refused_for_a_rate_is_asked_for_again_after_a_pause() -> None:
