@@ -17,6 +17,9 @@ from tests.histories import flows
 
 FOLDER = Path(__file__).parent
 
+#: Where the stored histories say that the workflows' source lies, whichever machine recorded them.
+_HOME = "/srv/flowyd"
+
 
 def _approve(execution: Execution) -> None:
     execution.engine.settle()
@@ -66,5 +69,5 @@ if __name__ == "__main__":
     for name, workflow, arguments, meanwhile in RECORDED:
         if (FOLDER / f"{name}.json").exists():
             continue
-        stored = record(workflow, arguments, meanwhile)
-        (FOLDER / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
+        text = json.dumps(record(workflow, arguments, meanwhile), indent=1)
+        (FOLDER / f"{name}.json").write_text(text.replace(str(FOLDER.parents[1]), _HOME) + "\n")
