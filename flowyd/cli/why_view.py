@@ -21,6 +21,7 @@ from flowyd.console.view_model.cells import Part, Tone, cell
 from flowyd.console.view_model.executions import STATUSES, Execution, status_cell
 from flowyd.console.view_model.spans import Kind, Span, attributes
 from flowyd.console.view_model.waiting import Cause, Wait, waits
+from flowyd.control.quarantine import QuarantinedTask, Verdict, key_of
 
 #: SWF closes an execution whose history would grow beyond this (quotas of the service).
 MOST_EVENTS = 25_000
@@ -34,7 +35,8 @@ FINDINGS_SHOWN = 10
 class Finding:
     """One reason, what speaks for it, and what would help."""
 
-    #: A word for machines: a member of `Cause`, or closed, broken decision, token, canceling, long history.
+    #: A word for machines: a member of `Cause`, or closed, broken decision, quarantined, token, canceling,
+    #: long history.
     cause: str
     #: The reason as a sentence.
     says: str
@@ -203,6 +205,14 @@ def _left_open(span: Span, wait: Wait, facts: Facts) -> Finding:
             commands=(("reload",), ("log", "--pid", str(pid))),
             tone=Tone.BAD,
         )
+    if (held := _held(span, facts)) is not None:
+        return Finding(
+            cause="quarantined",
+            says=f"{wait.what} killed its worker {wording.plural(held.deaths, 'time')} and is held{due}",
+            evidence=(f"the last one {wording.duration(facts.now - held.died_at)} ago: {held.last_death}",),
+            commands=(("quarantine", "release", held.key), ("quarantine", "fail", held.key)),
+            tone=Tone.BAD,
+        )
     return Finding(
         cause="token",
         says=f"it waits for {since} for somebody to finish {wait.what} by its token{due}",
@@ -213,6 +223,15 @@ def _left_open(span: Span, wait: Wait, facts: Facts) -> Finding:
         commands=(),
         tone=Tone.WAITING,
     )
+
+
+def _held(span: Span, facts: Facts) -> QuarantinedTask | None:
+    """The quarantined task that the span is an attempt of, if an operator's choice is waited for."""
+    name, _, version = span.type.rpartition(" ")
+    workflow_id = facts.execution.workflow_id
+    key = key_of(workflow_id=workflow_id, type_name=name, type_version=version, input_text=span.input)
+    tasks = facts.status.quarantined if facts.status else ()
+    return next((task for task in tasks if task.key == key and task.verdict is Verdict.HELD), None)
 
 
 def lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from flowyd.cli.output import Page
 from flowyd.cli.why_facts import Facts, lines_about, stands
 from flowyd.cli.why_view import Finding, findings, lines
 from flowyd.console.view_model.spans import spans
+from flowyd.control.quarantine import QuarantinedTask, Verdict, key_of
 from flowyd.control.status import DaemonStatus
 from tests.unit.console.console_script import START, daemon, execution, history, pool, scheduled, worker
 
@@ -151,6 +153,34 @@ def test_a_task_that_its_worker_left_open_waits_for_its_token() -> None:
 
     assert found.cause == "token"
     assert "worker 7 took the task and left it open" in found.evidence[0]
+
+
+def test_a_task_that_killed_its_workers_waits_for_the_operators_choice() -> None:
+    started = (2.0, "ActivityTaskStarted", {"scheduledEventId": 1, "identity": "host:7:pixels"})
+    given = facts(ACTIVITY, started)
+    (span,) = given.spans
+    name, version = span.type.rsplit(" ", 1)
+    workflow_id = given.execution.workflow_id
+    held = QuarantinedTask(
+        key=key_of(workflow_id=workflow_id, type_name=name, type_version=version, input_text=span.input),
+        verdict=Verdict.HELD,
+        pool="pixels",
+        type_name=name,
+        type_version=version,
+        workflow_id=workflow_id,
+        deaths=3,
+        limit=3,
+        last_death="killed by SIGKILL",
+        died_at=NOW - 5.0,
+        held=1,
+    )
+
+    found = only(replace(given, status=replace(daemon(pool(worker(7))), quarantined=(held,))))
+
+    assert found.cause == "quarantined"
+    assert "killed its worker 3 times and is held" in found.says
+    assert found.evidence == ("the last one 5.0s ago: killed by SIGKILL",)
+    assert found.commands == (("quarantine", "release", held.key), ("quarantine", "fail", held.key))
 
 
 def test_a_decision_that_its_worker_did_not_answer_is_broken() -> None:
