@@ -46,12 +46,14 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     side = parser.add_mutually_exclusive_group()
     side.add_argument("--open", dest="sides", action="store_const", const=("Open",), help="the default")
-    side.add_argument("--closed", dest="sides", action="store_const", const=("Closed",))
-    side.add_argument("--all", dest="sides", action="store_const", const=("Open", "Closed"))
+    side.add_argument(
+        "--closed", dest="sides", action="store_const", const=("Closed",), help="those that have ended"
+    )
+    side.add_argument("--all", dest="sides", action="store_const", const=("Open", "Closed"), help="both")
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--type", metavar="NAME", help='a workflow type, "NAME" or "NAME VERSION"')
-    one.add_argument("--workflow-id", "--id", metavar="ID")
-    one.add_argument("--tag", metavar="TAG")
+    one.add_argument("--workflow-id", "--id", metavar="ID", help="of this workflow id")
+    one.add_argument("--tag", metavar="TAG", help="that have this tag")
     one.add_argument("--status", choices=tuple(STATUSES), help="closed ones that ended so")
     parser.add_argument(
         "--since",

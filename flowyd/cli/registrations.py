@@ -57,8 +57,12 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Types registered in a domain, and the pools here that serve them.",
     )
     kind = types.add_mutually_exclusive_group()
-    kind.add_argument("--workflow", dest="kinds", action="store_const", const=("workflow",))
-    kind.add_argument("--activity", dest="kinds", action="store_const", const=("activity",))
+    kind.add_argument(
+        "--workflow", dest="kinds", action="store_const", const=("workflow",), help="workflow types only"
+    )
+    kind.add_argument(
+        "--activity", dest="kinds", action="store_const", const=("activity",), help="activity types only"
+    )
     types.add_argument("--name", metavar="NAME", help="only this name")
     add_domain(types)
     types.set_defaults(run=run_types, kinds=("workflow", "activity"))

@@ -43,7 +43,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_execution(terminate)
     terminate.add_argument("--reason", metavar="TEXT", help="at most 256 characters")
-    terminate.add_argument("--details", metavar="TEXT")
+    terminate.add_argument("--details", metavar="TEXT", help="more than the reason has room for")
     terminate.add_argument(
         "--child-policy",
         type=str.upper,

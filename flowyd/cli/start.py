@@ -63,9 +63,26 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def add_start_options(parser: argparse.ArgumentParser) -> None:
     """Adds what a type usually has a default for."""
     parser.add_argument("--task-list", "--task_list", metavar="LIST", help="default: the type's")
-    parser.add_argument("--workflow-duration", "--workflow_duration", metavar="TIME", type=whole_seconds)
-    parser.add_argument("--decision-duration", "--decision_duration", metavar="TIME", type=whole_seconds)
-    parser.add_argument("--child-policy", type=str.upper, choices=CHILD_POLICIES)
+    parser.add_argument(
+        "--workflow-duration",
+        "--workflow_duration",
+        metavar="TIME",
+        type=whole_seconds,
+        help="limit of the whole execution; default: the type's",
+    )
+    parser.add_argument(
+        "--decision-duration",
+        "--decision_duration",
+        metavar="TIME",
+        type=whole_seconds,
+        help="limit of each decision; default: the type's",
+    )
+    parser.add_argument(
+        "--child-policy",
+        type=str.upper,
+        choices=CHILD_POLICIES,
+        help="what becomes of open children when it is terminated or times out; default: the type's",
+    )
 
 
 def run(namespace: argparse.Namespace) -> int:

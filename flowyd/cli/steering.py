@@ -36,8 +36,8 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Changes the number of a pool's workers until the daemon is reloaded or started again. "
         "Workers that are too many finish their task first.",
     )
-    scale.add_argument("pool", metavar="POOL")
-    scale.add_argument("processes", metavar="N", type=_count)
+    scale.add_argument("pool", metavar="POOL", help="its name in the configuration")
+    scale.add_argument("processes", metavar="N", type=_count, help="how many workers")
     scale.set_defaults(run=run_scale)
 
     for name, words in _POOL_COMMANDS.items():

@@ -112,7 +112,7 @@ def _as_a_whole(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             cause="long history",
             says=f"its history has {count} events; at {wording.number(MOST_EVENTS)} SWF ends it",
-            evidence=("the workflow should continue as a new execution (continue_as_new) before",),
+            evidence=("the workflow should restart before: return restart(…), or restart_at",),
             commands=(("history", execution.workflow_id, "--reverse"),),
             tone=Tone.BAD,
         )

@@ -41,7 +41,8 @@ def summary(crew: Crew) -> str:
     broken = {path for pool in crew.pools.values() for path in pool.unserved()}
     tasks = len(crew.quarantine.tasks())
     quarantined = f", {tasks} quarantined {'task' if tasks == 1 else 'tasks'}" if tasks else ""
-    return f"{ready}/{wanted} workers, {len(broken)} broken modules{quarantined}"
+    modules = "module" if len(broken) == 1 else "modules"
+    return f"{ready}/{wanted} workers, {len(broken)} broken {modules}{quarantined}"
 
 
 def _pool_status(crew: Crew, pool: PoolState) -> PoolStatus:
