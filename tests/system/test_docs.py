@@ -121,3 +121,23 @@ def test_the_architecture_page_has_the_arrows_that_the_tests_hold() -> None:
     assert {name for name in ALLOWED if name.count(".") == 1} - {"flowyd.cli", "flowyd.__main__"} == set(
         shown
     ) - {"flowyd.engine.rules"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = [
+        target.partition("#")
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text())
+        if not target.startswith("http")
+    ]
+
+    places = [((page.parent / file).resolve() if file else page, anchor) for file, _, anchor in links]
+
+    assert [place for place, _ in places if not place.exists()] == []
+    assert [anchor for place, anchor in places if anchor and anchor not in _anchors(place)] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
