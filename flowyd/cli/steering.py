@@ -57,8 +57,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run_reload(namespace: argparse.Namespace) -> int:
     """Reloads; what changed is said, and what is not served as it stands."""
     answer = ask_daemon(namespace, "reload", {"force": namespace.force}, timeout_s=RELOAD_TIMEOUT_S)
-    code = _done(namespace, answer, f"reloaded: {answer.get('changed') or 'nothing changed'}")
     refused = answer.get("refused") or {}
+    outcome = "reloaded, but not all of it" if refused else "reloaded"
+    code = _done(namespace, answer, f"{outcome}: {answer.get('changed') or 'nothing changed'}")
     for path, why in refused.items():
         print(f"refused: {path}: {why}", file=sys.stderr)
     return exits.FAILED if refused else code

@@ -5,6 +5,7 @@ Leaving the console stops nothing: it holds no process and no task, only connect
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from flowyd.console.backend import Backend, Target
@@ -155,7 +157,10 @@ class Console(App[None]):
 
     def _tell_screen(self) -> None:
         screen = self.live_screen
-        if screen is not None and screen.is_placed:
+        if screen is None or not screen.is_placed:
+            return
+        # A screen that is being taken apart has lost some of its widgets already.
+        with contextlib.suppress(NoMatches):
             screen.redraw_head()
             screen.status_changed()
 

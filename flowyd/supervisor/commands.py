@@ -90,11 +90,12 @@ class Commands:
                     error=f"uid {peer.uid} may not {request.command}; {access.operators_in_words()}"
                 )
             logger.info(
-                "uid %d (pid %d) asks: %s %s",
+                "uid %d (pid %d) asks: %s",
                 peer.uid,
                 peer.pid,
-                request.command,
-                request.arguments or "",
+                " ".join(
+                    [request.command, *(f"{name}={value}" for name, value in request.arguments.items())]
+                ),
                 extra={
                     "action": "control",
                     "uid": peer.uid,

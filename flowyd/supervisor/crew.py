@@ -1,7 +1,8 @@
 """The children of the supervisor: started, listened to, stopped, reaped, and what their deaths lead to.
 
 The crew carries out what `plan` finds due and keeps the facts that `plan` looks at. It decides nothing
-about when; it never waits; the loop calls it.
+about when; it never waits; the loop calls it. It is one module because all of it changes the same two
+tables, the children by pid and the slots' past; what needs neither lives beside it.
 """
 
 from __future__ import annotations

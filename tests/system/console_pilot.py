@@ -171,5 +171,6 @@ async def confirm(pilot: Pilot[None]) -> None:
     """Presses the button of the dialog that is shown."""
     button = pilot.app.screen.query_one("#go")
     button.focus()
-    await until(pilot, lambda: button.has_focus)
+    # Not `has_focus`, which may still be true from an earlier press.
+    await until(pilot, lambda: pilot.app.screen.focused is button)
     await pilot.press("enter")

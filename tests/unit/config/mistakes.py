@@ -191,7 +191,7 @@ MISTAKES = (
         "a limit that does not exist",
         POOL + "rlimits = { files = 100 }\n",
         (
-            'FILE:5: [[pool]] "images" rlimits = { files = 100 }: has \'files\', which is no limit; '
+            "FILE:5: [[pool]] \"images\" rlimits = { files = 100 }: has 'files', which is no limit; "
             "there are as, core, cpu, data, fsize, memlock, nofile, nproc, stack",
         ),
     ),
