@@ -171,6 +171,6 @@ async def confirm(pilot: Pilot[None]) -> None:
     """Presses the button of the dialog that is shown."""
     button = pilot.app.screen.query_one("#go")
     button.focus()
-    # Not `has_focus`, which may still be true from an earlier press.
-    await until(pilot, lambda: pilot.app.screen.focused is button)
+    # A button that was just pressed still shows it, and takes no further press meanwhile.
+    await until(pilot, lambda: pilot.app.screen.focused is button and not button.has_class("-active"))
     await pilot.press("enter")
