@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import time
+from dataclasses import dataclass
 from typing import cast
 
 import setproctitle
@@ -61,7 +62,8 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
     loaded = load_units(modules)
     refused = dict(modules.refused)
     try:
-        _serve(spec, client, loaded, refused, rolling, title=title, reporter=reporter, stop=stop)
+        post = _Post(spec=spec, client=client, title=title, reporter=reporter, stop=stop)
+        _serve(post, loaded, refused, rolling)
     except HandedOn:
         client.close()
         return HANDED_ON
@@ -92,95 +94,125 @@ def _hand(spec: WorkerSpec) -> Hand:
     return Hand(inherited, spec.hand_fd)
 
 
-def _serve(
-    spec: WorkerSpec,
-    client: PollingClient,
-    loaded: Loaded,
-    refused: dict[str, str],
-    rolling: Rolling,
-    *,
-    title: str,
-    reporter: Reporter,
-    stop: StopSignal,
-) -> None:
-    service = spec.service
-    register_domain(client, service.domain, retention_days=service.retention_days, wait=stop.wait)
-    activities: dict[tuple[str, str], ActivityRegistration] = {}
-    workflows: dict[tuple[str, str], WorkflowRegistration] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Post:
+    """What every kind of worker is given."""
+
+    spec: WorkerSpec
+    client: PollingClient
+    title: str
+    reporter: Reporter
+    stop: StopSignal
+
+
+def _serve(post: _Post, loaded: Loaded, refused: dict[str, str], rolling: Rolling) -> None:
+    """Registers what was loaded, reports it, and serves it until a stop is requested."""
+    spec, stop = post.spec, post.stop
+    register_domain(
+        post.client, spec.service.domain, retention_days=spec.service.retention_days, wait=stop.wait
+    )
     broken = dict(loaded.broken)
-    if spec.kind is PoolKind.ACTIVITY:
-        found = [
-            (path, r) for path, modules in loaded.modules.items() for m in modules for r in activities_in(m)
-        ]
-        activities = served(
-            found, broken, lambda r: register_activity(client, service.domain, r, wait=stop.wait)
-        )
-    else:
-        flows = [
-            (path, r) for path, modules in loaded.modules.items() for m in modules for r in workflows_in(m)
-        ]
-        workflows = served(
-            flows, broken, lambda r: register_workflow(client, service.domain, r, wait=stop.wait)
-        )
+    activities = _activities(post, loaded, broken) if spec.kind is PoolKind.ACTIVITY else {}
+    workflows = _workflows(post, loaded, broken) if spec.kind is PoolKind.DECISION else {}
     names = tuple(sorted(" ".join(key) for key in (*activities, *workflows)))
     state = WorkerState.LOADING if names else WorkerState.IDLE
     until = time.monotonic() + LOADING_S if names else None
-    reporter.report(state, until=until, broken_modules=broken, served_types=names)
-    if not names:
+    post.reporter.report(state, until=until, broken_modules=broken, served_types=names)
+    if workflows:
+        _decide(post, workflows)
+    elif activities and spec.concurrency > 1:
+        _work_concurrently(post, activities, broken)
+    elif activities:
+        _work(post, activities, {**refused, **broken}, rolling)
+    else:
         logger.warning("nothing to serve in pool %s; it polls for nothing", spec.pool)
-        setproctitle.setproctitle(f"{title}: nothing to serve")
+        setproctitle.setproctitle(f"{post.title}: nothing to serve")
         while not stop.requested:
             stop.wait(3600.0)
-    elif activities and spec.concurrency > 1:
-        from flowyd.worker.concurrent import ConcurrentClient, ConcurrentWorker  # asyncio: 60 ms
 
-        ConcurrentWorker(
-            # Both clients that `client_of` makes have what it needs.
-            cast(ConcurrentClient, client),
-            activities,
-            domain=service.domain,
-            task_list=spec.task_list,
-            identity=identity(spec.pool),
-            title=title,
-            why_not=broken,
-            reporter=reporter,
-            stop=stop,
-            quarantine=QuarantineKeys(spec.quarantine_keys),
-            concurrency=spec.concurrency,
-        ).run(released=spec.orphans)
-    elif activities:
-        from flowyd.worker.activity_worker import ActivityWorker
 
-        ActivityWorker(
-            client,
-            activities,
-            domain=service.domain,
-            task_list=spec.task_list,
-            identity=identity(spec.pool),
-            title=title,
-            why_not={**refused, **broken},
-            rolling=rolling,
-            reporter=reporter,
-            stop=stop,
-            quarantine=QuarantineKeys(spec.quarantine_keys),
-        ).run(released=spec.orphans)
-    else:
-        from flowyd.decider import ReplayFilter
-        from flowyd.worker.decision_worker import DecisionWorker
+def _activities(
+    post: _Post, loaded: Loaded, broken: dict[str, str]
+) -> dict[tuple[str, str], ActivityRegistration]:
+    """The activity types served; modules with types that drifted go to `broken`."""
+    found = [(path, r) for path, modules in loaded.modules.items() for m in modules for r in activities_in(m)]
+    domain = post.spec.service.domain
+    return served(found, broken, lambda r: register_activity(post.client, domain, r, wait=post.stop.wait))
 
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(ReplayFilter())
-        DecisionWorker(
-            client,
-            workflows,
-            domain=service.domain,
-            task_list=spec.task_list,
-            sticky_list=sticky_list(spec.pool, spec.slot),
-            identity=identity(spec.pool),
-            title=title,
-            reporter=reporter,
-            stop=stop,
-        ).run(orphans=spec.orphans)
+
+def _workflows(
+    post: _Post, loaded: Loaded, broken: dict[str, str]
+) -> dict[tuple[str, str], WorkflowRegistration]:
+    """As `_activities`, for workflow types."""
+    found = [(path, r) for path, modules in loaded.modules.items() for m in modules for r in workflows_in(m)]
+    domain = post.spec.service.domain
+    return served(found, broken, lambda r: register_workflow(post.client, domain, r, wait=post.stop.wait))
+
+
+def _work(
+    post: _Post,
+    activities: dict[tuple[str, str], ActivityRegistration],
+    why_not: dict[str, str],
+    rolling: Rolling,
+) -> None:
+    from flowyd.worker.activity_worker import ActivityWorker
+
+    spec = post.spec
+    ActivityWorker(
+        post.client,
+        activities,
+        domain=spec.service.domain,
+        task_list=spec.task_list,
+        identity=identity(spec.pool),
+        title=post.title,
+        why_not=why_not,
+        rolling=rolling,
+        reporter=post.reporter,
+        stop=post.stop,
+        quarantine=QuarantineKeys(spec.quarantine_keys),
+    ).run(released=spec.orphans)
+
+
+def _work_concurrently(
+    post: _Post, activities: dict[tuple[str, str], ActivityRegistration], why_not: dict[str, str]
+) -> None:
+    from flowyd.worker.concurrent import ConcurrentClient, ConcurrentWorker  # asyncio: 60 ms
+
+    spec = post.spec
+    ConcurrentWorker(
+        # Both clients that `client_of` makes have what it needs.
+        cast(ConcurrentClient, post.client),
+        activities,
+        domain=spec.service.domain,
+        task_list=spec.task_list,
+        identity=identity(spec.pool),
+        title=post.title,
+        why_not=why_not,
+        reporter=post.reporter,
+        stop=post.stop,
+        quarantine=QuarantineKeys(spec.quarantine_keys),
+        concurrency=spec.concurrency,
+    ).run(released=spec.orphans)
+
+
+def _decide(post: _Post, workflows: dict[tuple[str, str], WorkflowRegistration]) -> None:
+    from flowyd.decider import ReplayFilter
+    from flowyd.worker.decision_worker import DecisionWorker
+
+    spec = post.spec
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ReplayFilter())
+    DecisionWorker(
+        post.client,
+        workflows,
+        domain=spec.service.domain,
+        task_list=spec.task_list,
+        sticky_list=sticky_list(spec.pool, spec.slot),
+        identity=identity(spec.pool),
+        title=post.title,
+        reporter=post.reporter,
+        stop=post.stop,
+    ).run(orphans=spec.orphans)
 
 
 def sticky_list(pool: str, slot: int) -> str:
