@@ -283,8 +283,8 @@ def gives_workers_a_user() -> None:
     Path("/etc/lab.toml").write_text(ROOT_CONFIG)
     flowyd = "flowyd --config /etc/lab.toml"
     sh("flowyd run --daemon --config /etc/lab.toml")
-    pid = int(Path("/run/lab/flowyd.pid").read_text())
     until(lambda: sh(f"{flowyd} status --json", check=False), "a daemon of root's runs in the background")
+    pid = int(Path("/run/lab/flowyd.pid").read_text())
     workflow_id = str(json.loads(sh(f"{flowyd} start --json tells 1 who"))["workflowId"])
     result = outcome(workflow_id, flowyd)["workflowExecutionCompletedEventAttributes"]["result"]
     fact(json.loads(result) == ["olga", ["olga", "ops"], "/home/olga"], "its workers are of the pool's user")
