@@ -1,7 +1,8 @@
 """What an operator can do, as values: whom it concerns, what is asked first, and the requests that follow.
 
 An action is built when its dialog opens; its targets do not change after that, whatever the tables do. A
-step is one request with its equal command; carrying it out is the shell's work.
+step is one request with its equal command; carrying it out is the shell's work. It is one module because
+it is one list: every action is a function of the same form, and they share their fields.
 """
 
 from __future__ import annotations
