@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from flowyd.config.records import Durability
-from flowyd.decider import HistoryIndex, decide
+from flowyd.decider import HistoryIndex, Run
 from flowyd.engine import requests
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.clock import SystemClock
@@ -136,13 +136,13 @@ class Inside:
             workflowType={"name": shape, "version": "1"},
             input=json.dumps([arguments, {}]),
         )
-        index = HistoryIndex(workflow_id="inside", run_id=started["runId"])
+        code = Run(registration, HistoryIndex(workflow_id="inside", run_id=started["runId"]))
         self._poll_decision()
         done, closed, rows, last = 0, False, [], dict(self._parts.spent_s)
         while not closed:
             while (task := self._decision_task) is not None:
                 self._decision_task = None
-                closed = self._decide(registration, index, task)
+                closed = self._decide(code, task)
             if self._activity_tasks:
                 self._work(self._activity_tasks.pop())
                 done += 1
@@ -160,11 +160,11 @@ class Inside:
 
         self.poll("Decision", keep, startAtPreviousStartedEvent=True)
 
-    def _decide(self, registration: Any, index: HistoryIndex, task: dict[str, Any]) -> bool:
+    def _decide(self, code: Run, task: dict[str, Any]) -> bool:
         with self._parts.timed("index"):
-            index.extend(task["events"])
+            code.index.extend(task["events"])
         with self._parts.timed("decider"):
-            outcome = decide(registration, index)
+            outcome = code.decide()
         decisions = getattr(outcome, "decisions", None)
         if decisions is None:
             raise RuntimeError(f"{outcome}")

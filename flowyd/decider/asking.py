@@ -12,7 +12,7 @@ from flowyd.decider.determinism import compare, forgotten, missed
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
-from flowyd.decider.records import Asked, Kind, State, is_own_timer
+from flowyd.decider.records import Asked, Kind, State, Target, is_own_timer
 from flowyd.errors import ProgramError
 from flowyd.swf.limits import NAME_CHARACTERS
 
@@ -46,27 +46,53 @@ class Requests:
         #: In program order.
         self.decisions: list[Decision] = []
         #: What these decisions ask for.
-        self.new: list[tuple[Kind, str]] = []
-        #: What of the history the code asked for again.
-        self.touched: set[tuple[Kind, str]] = set()
+        self.new: list[Target] = []
+        #: Of the call being answered: what was looked up for it, and whether it had to wait for room.
+        self.looked_up: list[Target] = []
+        self.held_back = False
+        #: What of the history the code asked for, now or in the decision that has put it there.
+        self.touched: set[Target] = set()
         #: The highest event id that ended one of them.
         self.settled = 0
-        #: Tasks and timers that the end of the run must wait for: all but timers of the author's own.
-        self.outstanding = 0
 
-    def touch(self, key: tuple[Kind, str], held: Asked) -> None:
+    def begin_decision(self) -> None:
+        """The run goes on: the history has what its last decision asked for, and there is room again."""
+        self.touched.update(key for key in self.new if key in self._index.asked)
+        self._open = self._index.open_tasks
+        self._open_timers = self._index.open_timers
+        self._input_characters = 0
+        self.decisions = []
+        self.new = []
+
+    def begin_call(self) -> None:
+        """Another call is answered from here on."""
+        self.looked_up = []
+        self.held_back = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another task may be asked for in this decision, if its input is not too long."""
+        return self._open < self._open_limit
+
+    @property
+    def has_room_for_timers(self) -> bool:
+        """Whether another timer of the author's own may be asked for."""
+        return self._open_timers < OPEN_TIMERS
+
+    def touch(self, key: Target, held: Asked) -> None:
         """The code asks again for what the history is known to hold as the code asks for it."""
         self._progress.asked_for.append(key)
         self.touched.add(key)
         if held.order > self.settled:
             self.settled = held.order
 
-    def holds_back(self, key: tuple[Kind, str]) -> bool:
+    def holds_back(self, key: Target) -> bool:
         """Whether this awaited task is new and must wait for others to end; if so, that is noted."""
-        if self._open < self._open_limit or key in self._index.asked:
+        if self.has_room or key in self._index.asked:
             return False
         self._progress.asked_for.append(key)
-        self.outstanding += 1
+        self.looked_up.append(key)
+        self.held_back = True
         return True
 
     def known(
@@ -80,6 +106,7 @@ class Requests:
         key = (kind, asked_id)
         held = self._index.asked.get(key)
         self._progress.asked_for.append(key)
+        self.looked_up.append(key)
         if held is None:
             return None
         self.touched.add(key)
@@ -98,8 +125,6 @@ class Requests:
             self.touched.add(request)
         if held.state is State.THROTTLED:
             return held if self._paused(held) else None
-        if held.state is State.OPEN and awaited and kind in _LIMITED:
-            self.outstanding += 1
         return held
 
     def ask(
@@ -111,7 +136,6 @@ class Requests:
         what: str,
         input_text: str | None = None,
         since: int = 0,
-        awaited: bool = True,
     ) -> None:
         """Asks for something new. `since`: the highest event id that had to be known before asking.
 
@@ -120,13 +144,12 @@ class Requests:
         """
         if len(asked_id) > NAME_CHARACTERS:
             raise ProgramError(f"the id {asked_id!r} is longer than {NAME_CHARACTERS} characters")
-        if awaited:
-            self.outstanding += 1
         own_timer = is_own_timer(kind, asked_id)
         if own_timer:
-            if self._open_timers >= OPEN_TIMERS:
-                return
-        elif kind in _LIMITED and (self._open >= self._open_limit or self._is_full(input_text)):
+            self.held_back = not self.has_room_for_timers
+        elif kind in _LIMITED:
+            self.held_back = not self.has_room or self._is_full(input_text)
+        if self.held_back:
             return
         if (kind, asked_id) not in self._index.asked:
             self._check_not_passed(kind, asked_id, what=what, input_text=input_text, since=since)
@@ -166,12 +189,12 @@ class Requests:
         timer_id = _again(held.id, held.refusals)
         pause = min(_PAUSE_S << min(held.refusals - 1, 10), _LONGEST_PAUSE_S)
         timer = self._index.find(Kind.TIMER, timer_id)
+        self.looked_up.append((Kind.TIMER, timer_id))
         if timer is None:
             self.ask(
                 Kind.TIMER, timer_id, wire.start_timer(timer_id, pause), what=str(pause), since=held.order
             )
             return True
-        self.outstanding += timer.state is State.OPEN
         return timer.state is State.OPEN
 
     def check_nothing_forgotten(self) -> None:

@@ -1,46 +1,51 @@
-"""HistoryCache: indexes of recently decided runs, oldest out first, within a limit of memory.
+"""RunCache: runs of executions that were decided lately, oldest out first, within a limit of memory.
 
-A cache and nothing else: what is missing is read from the service again.
+A cache and nothing else: what is missing is read from the service again, and run from the top.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from flowyd.decider.index import HistoryIndex
+from flowyd.decider.run import Run
 
 
-class HistoryCache:
-    """Indexes by run id."""
+class RunCache:
+    """Runs by run id. Those that go are closed."""
 
     def __init__(self, *, limit_bytes: int = 256 << 20) -> None:
         self._limit_bytes = limit_bytes
-        self._indexes: OrderedDict[str, tuple[HistoryIndex, int]] = OrderedDict()
+        self._runs: OrderedDict[str, tuple[Run, int]] = OrderedDict()
         self._size_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._indexes)
+        return len(self._runs)
 
     @property
     def size_bytes(self) -> int:
-        """Roughly the memory all indexes take."""
+        """Roughly the memory all of them take."""
         return self._size_bytes
 
-    def get(self, run_id: str) -> HistoryIndex | None:
-        """The index of that run as it was put, if it is still here."""
-        found = self._indexes.get(run_id)
+    def get(self, run_id: str) -> Run | None:
+        """That run as it was put, if it is still here."""
+        found = self._runs.get(run_id)
         return found[0] if found else None
 
-    def put(self, index: HistoryIndex) -> None:
-        """Keeps the index, as the youngest; others go if the limit asks for it."""
-        self.drop(index.run_id)
-        self._indexes[index.run_id] = (index, index.size_bytes)
-        self._size_bytes += index.size_bytes
-        while self._size_bytes > self._limit_bytes and self._indexes:
-            _, (_, size) = self._indexes.popitem(last=False)
-            self._size_bytes -= size
+    def put(self, run: Run) -> None:
+        """Keeps the run, as the youngest; others go if the limit asks for it."""
+        kept, size = self._runs.pop(run.run_id, (run, 0))
+        self._size_bytes -= size
+        if kept is not run:
+            kept.close()
+        self._runs[run.run_id] = (run, run.size_bytes)
+        self._size_bytes += run.size_bytes
+        while self._size_bytes > self._limit_bytes and self._runs:
+            self.drop(next(iter(self._runs)))
 
     def drop(self, run_id: str) -> None:
-        """Forgets the run: it is closed, or its index did not fit."""
-        _, size = self._indexes.pop(run_id, (None, 0))
-        self._size_bytes -= size
+        """Forgets the run: it is over, or it did not fit."""
+        found = self._runs.pop(run_id, None)
+        if found is not None:
+            run, size = found
+            self._size_bytes -= size
+            run.close()

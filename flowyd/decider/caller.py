@@ -5,12 +5,14 @@ are; so no call ever takes the number of another. (2) An argument that failed ma
 is not finished makes it wait. (3) A delay timer comes before the first attempt. (4) Attempts follow one
 another, each in one of the states of the table at the end; the first that is not over, or is over for good,
 answers. A call that an earlier replay has compared already takes the short way (`_answer_again`), to the
-same answer. Ids: `<attribute>-<call>-<attempt>`; a child's workflow id has the parent's run id in front.
+same answer; one that is not finished is answered again when there is news of it (see unanswered). Ids:
+`<attribute>-<call>-<attempt>`; a child's workflow id has the parent's run id in front.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,8 @@ from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
 from flowyd.decider.recall import Known, unchanging
-from flowyd.decider.records import Asked, Kind, State
+from flowyd.decider.records import Asked, Kind, State, Target
+from flowyd.decider.unanswered import Unanswered
 from flowyd.sdk.failures import (
     PayloadError,
     TaskCanceled,
@@ -45,27 +48,37 @@ class TaskFailed(BaseException):
 
 
 @dataclass(slots=True)
-class _Attempts:
-    """How far the attempts of one call are."""
+class _Call:
+    """One call, and how far its attempts are. It may be answered many times."""
 
     callee: Callee
+    number: int
     #: `resize-0`, and with its type for messages.
     name: str
     shown: str
-    #: The input, and what travels for it: itself, or a reference to where it is stored.
-    payload: str
-    input_text: str
-    #: Where to remember the call; None: it is not one to be remembered.
-    remember: Callable[[Asked], None] | None
-    #: Event id that had to be known before the next attempt could be asked for.
-    since: int
-    number: int = 0
+    #: What it was given; once it waits, a copy that the code cannot change any more.
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    #: The input, and what travels for it: itself, or a reference to where it is stored. None: not known yet.
+    payload: str | None = None
+    input_text: str = ""
+    #: Arguments to be remembered with it (see recall); None: it is not one to be remembered.
+    remembered: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    #: Event id that had to be known before the first attempt could be asked for, and the next one.
+    known_at: int = 0
+    since: int = 0
+    attempt: int = 0
     timeouts: int = 0
     failures: int = 0
 
+    def start_over(self) -> None:
+        """Back to the first attempt."""
+        self.since = self.known_at
+        self.attempt = self.timeouts = self.failures = 0
+
 
 #: None: go on with the next attempt.
-_Step = Callable[["Caller", _Attempts, Asked], "ResultObject[Any] | None"]
+_Step = Callable[["Caller", _Call, Asked], "ResultObject[Any] | None"]
 
 
 class _Line:
@@ -82,10 +95,13 @@ class _Line:
 class Caller:
     """Answers the calls of one run of the code."""
 
-    def __init__(self, index: HistoryIndex, progress: Progress, requests: Requests) -> None:
+    def __init__(
+        self, index: HistoryIndex, progress: Progress, requests: Requests, unanswered: Unanswered
+    ) -> None:
         self._index = index
         self._progress = progress
         self._requests = requests
+        self._unanswered = unanswered
         self._lines: dict[str, _Line] = {}
         self._child_prefix = safe_id(index.run_id)
 
@@ -107,132 +123,126 @@ class Caller:
             answer = self._answer_again(known)
             if answer is not None:
                 return answer
-        return self._call(callee, arguments, keywords, number)
+        name = f"{callee.attribute}-{number}"
+        shown = f"{name} ({callee.type_name} {callee.type_version})"
+        call = _Call(callee, number, name, shown, arguments, keywords)
+        return self._unanswered.answer(lambda: self._answer(call), is_task=True)
 
     def _answer_again(self, known: Known) -> ResultObject[Any] | None:
-        """The short way: the answer of a call that is open or completed, and was compared before.
+        """The short way: the answer of a call that is completed, and was compared before.
 
         Does what `_attempt` would do for it, and no more; None where the long way has more to do.
         """
         held = known.held
-        if held.refusals or held.cancel_requested:
+        if held.state is not State.COMPLETED or held.refusals or held.cancel_requested:
             return None
-        state = held.state
-        if state is State.COMPLETED:
-            self._requests.touch(known.key, held)
-            if known.has_value():
-                return Result(known.value, call=known.shown, order=held.order, watcher=self._progress)
-            text = "null" if held.result is None else held.result
-            return EncodedResult(
-                text, known.decode, call=known.shown, order=held.order, watcher=self._progress
-            )
-        if state is State.OPEN:
-            self._requests.touch(known.key, held)
-            self._requests.outstanding += 1
-            return Placeholder(call=known.shown, watcher=self._progress, target=known.key)
+        self._requests.touch(known.key, held)
+        if known.has_value():
+            return Result(known.value, call=known.shown, order=held.order, watcher=self._progress)
+        text = "null" if held.result is None else held.result
+        return EncodedResult(text, known.decode, call=known.shown, order=held.order, watcher=self._progress)
+
+    def _answer(self, call: _Call) -> ResultObject[Any]:
+        """The long way."""
+        if call.payload is None:
+            waits = self._prepare(call)
+            if waits is not None:
+                return waits
+        call.start_over()
+        if call.callee.settings.delay:
+            waits = self._wait(f"{call.name}-delay", call.callee.settings.delay, call)
+            if waits is not None:
+                return waits
+        return self._attempt(call)
+
+    def _prepare(self, call: _Call) -> ResultObject[Any] | None:
+        """Fixes the call's input; its answer, if that must wait or an argument failed."""
+        findings = Findings()
+        arguments, keywords = _filled(call, findings)
+        if findings.errors:
+            return self._pass_on(call.callee, call.shown, findings.errors)
+        if findings.unfinished:
+            self._keep_arguments(call)
+            return Placeholder(call=call.shown, watcher=self._progress, waiting_for=findings.unfinished)
+        if not call.callee.settings.delay and self._requests.holds_back(key := self._key(call)):
+            self._keep_arguments(call)
+            return Placeholder(call=call.shown, watcher=self._progress, target=key)
+        call.payload, call.input_text = _serialized(call, arguments, keywords)
+        call.known_at = findings.order
+        if not call.callee.settings.delay and unchanging(arguments, keywords):
+            call.remembered = (arguments, keywords)
         return None
 
-    def _call(
-        self, callee: Callee, given: tuple[Any, ...], named: dict[str, Any], number: int
-    ) -> ResultObject[Any]:
-        """The long way."""
-        name = f"{callee.attribute}-{number}"
-        shown = f"{name} ({callee.type_name} {callee.type_version})"
-        findings = Findings()
-        arguments, keywords = _filled(given, named, shown, findings)
-        if findings.errors:
-            return self._pass_on(callee, shown, findings.errors)
-        if findings.unfinished:
-            return Placeholder(call=shown, watcher=self._progress, waiting_for=findings.unfinished)
-        if not callee.settings.delay and self._requests.holds_back(key := self._first_key(callee, name)):
-            return Placeholder(call=shown, watcher=self._progress, target=key)
-        payload, travels = _serialized(callee, shown, arguments, keywords)
-        remember = None
-        if not callee.settings.delay and unchanging(arguments, keywords):
-            remember = self._remembering(callee, arguments, keywords, number, shown)
-        attempts = _Attempts(callee, name, shown, payload, travels, remember, since=findings.order)
-        if callee.settings.delay:
-            waits = self._wait(f"{name}-delay", callee.settings.delay, attempts)
-            if waits is not None:
-                return waits
-        return self._attempt(attempts)
+    def _keep_arguments(self, call: _Call) -> None:
+        """Sees to it that what the code does to its arguments from now on is nothing to the call."""
+        try:
+            call.arguments, call.keywords = deepcopy((call.arguments, call.keywords))
+        except Exception:  # it cannot be copied, whatever the reason
+            self._unanswered.can_go_on = False
 
-    def _remembering(
-        self, callee: Callee, arguments: tuple[Any, ...], keywords: dict[str, Any], number: int, shown: str
-    ) -> Callable[[Asked], None]:
-        def remember(held: Asked) -> None:
-            known = Known(callee, arguments, keywords, held=held, shown=shown, read=callee.deserialize)
-            self._index.remember(callee.attribute, number, known)
-
-        return remember
-
-    def _first_key(self, callee: Callee, name: str) -> tuple[Kind, str]:
-        if callee.kind is TaskKind.CHILD:
-            return (Kind.CHILD, f"{self._child_prefix}-{name}-0")
-        return (Kind.ACTIVITY, f"{name}-0")
-
-    def _attempt(self, attempts: _Attempts) -> ResultObject[Any]:
+    def _attempt(self, call: _Call) -> ResultObject[Any]:
         while True:
-            held = self._held(attempts)
+            held = self._held(call)
             if held is None:
-                return self._placeholder(attempts)
-            answer = _STEPS[held.state](self, attempts, held)
+                return self._placeholder(call)
+            answer = _STEPS[held.state](self, call, held)
             if answer is not None:
                 return answer
-            attempts.number += 1
-            attempts.since = max(attempts.since, held.order)
-            waits = self._pause(attempts) if held.state is State.FAILED else None
+            call.attempt += 1
+            call.since = max(call.since, held.order)
+            waits = self._pause(call) if held.state is State.FAILED else None
             if waits is not None:
                 return waits
 
-    def _held(self, attempts: _Attempts) -> Asked | None:
+    def _held(self, call: _Call) -> Asked | None:
         """What the history holds of this attempt; asks for it if that is nothing."""
-        callee = attempts.callee
+        callee = call.callee
         what = f"{callee.type_name} {callee.type_version}"
-        kind = Kind.CHILD if callee.kind is TaskKind.CHILD else Kind.ACTIVITY
-        task_id = self._task_id(attempts)
-        held = self._requests.known(kind, task_id, what=what, input_text=attempts.input_text)
-        if held is not None:
-            if attempts.remember is not None and attempts.number == 0:
-                attempts.remember(held)
-        else:
-            payloads.store(attempts.payload)
-            decision = _decision(callee, task_id, attempts.input_text)
+        kind, task_id = self._key(call)
+        held = self._requests.known(kind, task_id, what=what, input_text=call.input_text)
+        if held is None:
+            payloads.store(call.payload or "")
+            decision = _decision(callee, task_id, call.input_text)
             self._requests.ask(
-                kind, task_id, decision, what=what, input_text=attempts.input_text, since=attempts.since
+                kind, task_id, decision, what=what, input_text=call.input_text, since=call.since
             )
+        elif call.remembered is not None and call.attempt == 0:
+            arguments, keywords = call.remembered
+            known = Known(callee, arguments, keywords, held=held, shown=call.shown, read=callee.deserialize)
+            self._index.remember(callee.attribute, call.number, known)
+            call.remembered = None
         return held
 
-    def _wait(self, timer_id: str, seconds: int, attempts: _Attempts) -> ResultObject[Any] | None:
+    def _wait(self, timer_id: str, seconds: int, call: _Call) -> ResultObject[Any] | None:
         """What the call is while its timer runs, or if that was canceled; None once it has fired."""
         what = str(seconds)
         held = self._requests.known(Kind.TIMER, timer_id, what=what)
         if held is None:
             timer = wire.start_timer(timer_id, seconds)
-            self._requests.ask(Kind.TIMER, timer_id, timer, what=what, since=attempts.since)
+            self._requests.ask(Kind.TIMER, timer_id, timer, what=what, since=call.since)
         if held is None or held.state in (State.OPEN, State.THROTTLED):
-            return Placeholder(call=attempts.shown, watcher=self._progress, target=(Kind.TIMER, timer_id))
+            return Placeholder(call=call.shown, watcher=self._progress, target=(Kind.TIMER, timer_id))
         if held.state is not State.COMPLETED:
-            return _STEPS[held.state](self, attempts, held)
-        attempts.since = max(attempts.since, held.order)
+            return _STEPS[held.state](self, call, held)
+        call.since = max(call.since, held.order)
         return None
 
-    def _pause(self, attempts: _Attempts) -> ResultObject[Any] | None:
+    def _pause(self, call: _Call) -> ResultObject[Any] | None:
         """As `_wait`, for the pause that the retry policy wants before the next attempt."""
-        policy = attempts.callee.settings.retry_policy
-        timer_id = f"{attempts.name}-{attempts.number}-retry"
-        seconds = policy.pause_s(attempts.failures, f"{self._index.run_id} {timer_id}") if policy else 0
-        return self._wait(timer_id, seconds, attempts) if seconds > 0 else None
+        policy = call.callee.settings.retry_policy
+        timer_id = f"{call.name}-{call.attempt}-retry"
+        seconds = policy.pause_s(call.failures, f"{self._index.run_id} {timer_id}") if policy else 0
+        return self._wait(timer_id, seconds, call) if seconds > 0 else None
 
-    def _placeholder(self, attempts: _Attempts) -> ResultObject[Any]:
-        kind = Kind.CHILD if attempts.callee.kind is TaskKind.CHILD else Kind.ACTIVITY
-        return Placeholder(
-            call=attempts.shown, watcher=self._progress, target=(kind, self._task_id(attempts))
-        )
+    def _placeholder(self, call: _Call) -> ResultObject[Any]:
+        return Placeholder(call=call.shown, watcher=self._progress, target=self._key(call))
 
-    def _task_id(self, attempts: _Attempts) -> str:
-        task_id = f"{attempts.name}-{attempts.number}"
-        return f"{self._child_prefix}-{task_id}" if attempts.callee.kind is TaskKind.CHILD else task_id
+    def _key(self, call: _Call) -> Target:
+        """What the present attempt asks for."""
+        task_id = f"{call.name}-{call.attempt}"
+        if call.callee.kind is TaskKind.CHILD:
+            return (Kind.CHILD, f"{self._child_prefix}-{task_id}")
+        return (Kind.ACTIVITY, task_id)
 
     def _pass_on(self, callee: Callee, shown: str, errors: list[Error[Any]]) -> ResultObject[Any]:
         """The Error of a call whose arguments failed: of those known when the code first got here."""
@@ -247,71 +257,71 @@ class Caller:
             return Timeout(exception, call=shown, order=order, watcher=self._progress)
         return Error(exception, call=shown, order=order, watcher=self._progress)
 
-    def stay(self, attempts: _Attempts, _: Asked) -> ResultObject[Any] | None:
+    def stay(self, call: _Call, _: Asked) -> ResultObject[Any] | None:
         """It runs, or the pause after a refusal does."""
-        return self._placeholder(attempts)
+        return self._placeholder(call)
 
-    def complete(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
+    def complete(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """It has a value. No result text (another decider's child) is None."""
         text = "null" if held.result is None else held.result
-        deserialize = attempts.callee.deserialize
+        deserialize = call.callee.deserialize
 
         def decode(travelled: str) -> Any:
             return deserialize(payloads.text(travelled))
 
-        return EncodedResult(text, decode, call=attempts.shown, order=held.order, watcher=self._progress)
+        return EncodedResult(text, decode, call=call.shown, order=held.order, watcher=self._progress)
 
-    def fail(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
+    def fail(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """It failed: the retry policy decides."""
         remote = read_details(held.details)
-        attempts.failures += 1
-        policy = attempts.callee.settings.retry_policy
-        if policy is not None and policy.tries_again(attempts.failures, remote.error_type):
+        call.failures += 1
+        policy = call.callee.settings.retry_policy
+        if policy is not None and policy.tries_again(call.failures, remote.error_type):
             return None
         error = TaskError(
             held.reason,
             details=held.details,
-            call=attempts.shown,
+            call=call.shown,
             error_type=remote.error_type,
             remote_traceback=remote.traceback,
         )
-        return self._settle(attempts, held, error)
+        return self._settle(call, held, error)
 
-    def time_out(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
+    def time_out(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """It ran out of time: another attempt at once, while `retry` has some left."""
-        attempts.timeouts += 1
-        if attempts.timeouts <= attempts.callee.settings.retry:
+        call.timeouts += 1
+        if call.timeouts <= call.callee.settings.retry:
             return None
-        error = TaskTimedout(kind=held.timeout_kind, details=held.details, call=attempts.shown)
-        return self._settle(attempts, held, error)
+        error = TaskTimedout(kind=held.timeout_kind, details=held.details, call=call.shown)
+        return self._settle(call, held, error)
 
-    def refuse(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
+    def refuse(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """The service would not start it; the reason is its cause."""
-        return self._settle(attempts, held, TaskRefused(held.reason, call=attempts.shown))
+        return self._settle(call, held, TaskRefused(held.reason, call=call.shown))
 
-    def cancel(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
+    def cancel(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """It was canceled. On this run's own request that never fails the run by itself."""
-        error = TaskCanceled(f"{attempts.shown} was canceled", details=held.details, call=attempts.shown)
+        error = TaskCanceled(f"{call.shown} was canceled", details=held.details, call=call.shown)
         if held.cancel_requested:
-            return Error(error, call=attempts.shown, order=held.order, watcher=self._progress)
-        return self._settle(attempts, held, error)
+            return Error(error, call=call.shown, order=held.order, watcher=self._progress)
+        return self._settle(call, held, error)
 
-    def terminate(self, attempts: _Attempts, held: Asked) -> ResultObject[Any] | None:
+    def terminate(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """The child was terminated."""
-        error = TaskTerminated(f"{attempts.shown} was terminated", details=held.details, call=attempts.shown)
-        return self._settle(attempts, held, error)
+        error = TaskTerminated(f"{call.shown} was terminated", details=held.details, call=call.shown)
+        return self._settle(call, held, error)
 
-    def _settle(self, attempts: _Attempts, held: Asked, error: TaskError) -> ResultObject[Any]:
+    def _settle(self, call: _Call, held: Asked, error: TaskError) -> ResultObject[Any]:
         """An Error object where errors are handled, the end of the run where not.
 
         A failure that came after a cancel request only ends the run if the code waits for it: the request
         is delivered first.
         """
-        if not attempts.callee.settings.error_handling and not self._progress.cancel_precedes(held.order):
+        if not call.callee.settings.error_handling and not self._progress.cancel_precedes(held.order):
             self._progress.end(TaskFailed(error))
         if isinstance(error, TaskTimedout):
-            return Timeout(error, call=attempts.shown, order=held.order, watcher=self._progress)
-        return Error(error, call=attempts.shown, order=held.order, watcher=self._progress)
+            return Timeout(error, call=call.shown, order=held.order, watcher=self._progress)
+        return Error(error, call=call.shown, order=held.order, watcher=self._progress)
 
 
 #: What an attempt in each state means for its call.
@@ -332,27 +342,25 @@ def safe_id(run_id: str) -> str:
     return run_id.replace("/", "_").replace("+", "-").replace(":", "-").rstrip("=")
 
 
-def _filled(
-    arguments: tuple[Any, ...], keywords: dict[str, Any], shown: str, findings: Findings
-) -> tuple[Any, Any]:
+def _filled(call: _Call, findings: Findings) -> tuple[Any, Any]:
     try:
-        named = fill(keywords, findings) if keywords else keywords
-        return fill(arguments, findings), named
-    except RecursionError as error:
+        named = fill(call.keywords, findings) if call.keywords else call.keywords
+        return fill(call.arguments, findings), named
+    except RecursionError:
         raise PayloadError(
-            f"the arguments of {shown} contain themselves, or are nested too deeply"
-        ) from error
+            f"the arguments of {call.shown} contain themselves, or are nested too deeply"
+        ) from None
 
 
-def _serialized(callee: Callee, shown: str, arguments: Any, keywords: Any) -> tuple[str, str]:
+def _serialized(call: _Call, arguments: Any, keywords: Any) -> tuple[str, str]:
     """The input's text, and what travels for it."""
     try:
-        text = callee.serialize(*arguments, **keywords)
-        return text, payloads.reference(text, f"the input of {shown}")
+        text = call.callee.serialize(*arguments, **keywords)
+        return text, payloads.reference(text, f"the input of {call.shown}")
     except Exception as error:
-        if isinstance(error, PayloadError) and shown in str(error):
+        if isinstance(error, PayloadError) and call.shown in str(error):
             raise
-        raise PayloadError(f"the arguments of {shown} cannot travel: {error}") from error
+        raise PayloadError(f"the arguments of {call.shown} cannot travel: {error}") from error
 
 
 def _decision(callee: Callee, task_id: str, input_text: str) -> Decision:

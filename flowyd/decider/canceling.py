@@ -13,9 +13,8 @@ from flowyd.decider import decisions as wire
 from flowyd.decider.asking import Requests, cancel_control, canceled_id
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
-from flowyd.decider.progress import Target
-from flowyd.decider.records import Kind, State
-from flowyd.sdk.placeholder import ResultObject
+from flowyd.decider.records import Kind, State, Target
+from flowyd.sdk.placeholder import Placeholder, ResultObject
 
 
 def carry_out(wishes: list[Target], index: HistoryIndex, requests: Requests) -> list[Target]:
@@ -46,7 +45,8 @@ def waited_for(results: Sequence[ResultObject[Any]]) -> set[Target]:
         result = left.pop()
         if result.target is not None:
             found.add(result.target)
-        left.extend(getattr(result, "waiting_for", ()))
+        if isinstance(result, Placeholder):
+            left.extend(result.waiting_for)
     return found
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import traceback
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from flowyd.decider import decisions as wire
-from flowyd.decider.asking import Requests
 from flowyd.decider.caller import TaskFailed
 from flowyd.decider.canceling import carry_out, go_on_after, waited_for
 from flowyd.decider.determinism import Divergence
-from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import (
     Broken,
     Canceled,
@@ -27,8 +25,9 @@ from flowyd.decider.outcomes import (
     Restarted,
     Suspended,
 )
-from flowyd.decider.progress import OurFault, Progress, Target
-from flowyd.decider.records import is_own_timer
+from flowyd.decider.progress import OurFault
+from flowyd.decider.records import Target, is_own_timer
+from flowyd.decider.replay import Replay
 from flowyd.decider.sources import raising_line
 from flowyd.sdk.failures import CancelRequested, PayloadLost, RestartRequested, SuspendTask, TaskError
 from flowyd.sdk.nested import Findings, fill
@@ -42,18 +41,6 @@ from flowyd.swf.limits import DATA_CHARACTERS
 _COMPATIBLE = frozenset(
     {"RecordMarker", "SignalExternalWorkflowExecution", "RequestCancelExternalWorkflowExecution"}
 )
-
-
-class Run(Protocol):
-    """What a conclusion needs to know of the run."""
-
-    index: HistoryIndex
-    progress: Progress
-    requests: Requests
-
-    def begins_round(self, restart: Restart) -> bool:
-        """Whether the restart goes on in this run; if so, the run stands at the beginning of a round."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +61,13 @@ class NextRound:
 End = Returned | BaseException
 
 
-def conclude(workflow: Workflow, replay: Run, left_by: End) -> Outcome | NextRound:
+def conclude(workflow: Workflow, replay: Replay, left_by: End) -> Outcome | NextRound:
     """What becomes of a run that was left in this way.
 
     Raises:
         Divergence: code and history do not fit.
     """
-    warnings = _warnings(workflow, replay, left_by)
+    warnings = _warnings(replay)
     end = replay.progress.ending or left_by
     if isinstance(end, SuspendTask):
         return _suspend(replay, warnings)
@@ -102,22 +89,26 @@ def conclude(workflow: Workflow, replay: Run, left_by: End) -> Outcome | NextRou
     return _return(workflow, replay, end.value, warnings)
 
 
-def _warnings(workflow: Workflow, replay: Run, end: End) -> tuple[str, ...]:
-    found = []
-    if isinstance(replay.progress.ending, SuspendTask) and not isinstance(end, SuspendTask):
-        found.append(
-            f"{type(workflow).__name__}.run went on after it was suspended: some `except` caught SuspendTask;"
-            " catch Exception, not BaseException, and write no bare except"
-        )
-    if replay.index.length >= LONG_HISTORY_EVENTS:
-        found.append(
-            f"the history has {replay.index.length} events; the service ends an execution at 25,000:"
-            " restart() in time"
-        )
-    return tuple(found)
+def went_on(workflow: Workflow | None) -> str:
+    """The warning for code that would not let itself be suspended."""
+    return (
+        f"{type(workflow).__name__}.run went on after it was suspended: some `except` caught SuspendTask;"
+        " catch Exception, not BaseException, and write no bare except"
+    )
 
 
-def _suspend(replay: Run, warnings: tuple[str, ...], context: str | None = None) -> Outcome:
+def _warnings(replay: Replay) -> tuple[str, ...]:
+    """What the author should be told, once: in the first decision that finds it."""
+    index = replay.index
+    told_at = index.decided[-1].started_id if index.decided else 0
+    if index.length < LONG_HISTORY_EVENTS or told_at >= LONG_HISTORY_EVENTS:
+        return ()
+    return (
+        f"the history has {index.length} events; the service ends an execution at 25,000: restart() in time",
+    )
+
+
+def _suspend(replay: Replay, warnings: tuple[str, ...], context: str | None = None) -> Outcome:
     canceled = carry_out(replay.progress.cancel_wishes, replay.index, replay.requests)
     if canceled:
         _go_on_without(canceled, replay, returned=context is not None)
@@ -128,7 +119,7 @@ def _suspend(replay: Run, warnings: tuple[str, ...], context: str | None = None)
     )
 
 
-def _go_on_without(canceled: list[Target], replay: Run, *, returned: bool) -> None:
+def _go_on_without(canceled: list[Target], replay: Replay, *, returned: bool) -> None:
     """Sees to it that the run learns of a canceled timer that it cannot do without."""
     if returned:
         needed = [timer for timer in canceled if not is_own_timer(*timer)]
@@ -139,20 +130,20 @@ def _go_on_without(canceled: list[Target], replay: Run, *, returned: bool) -> No
         go_on_after(needed[0], replay.requests)
 
 
-def _wait_for_rest(replay: Run, warnings: tuple[str, ...]) -> Outcome:
+def _wait_for_rest(replay: Replay, warnings: tuple[str, ...]) -> Outcome:
     """The run returned but something is open; a cancel request then needs no more waiting."""
     if replay.progress.cancel_precedes(None):
         return _cancel(replay, [*replay.progress.cancel_wishes, *replay.progress.asked_for], warnings)
-    context = json.dumps({"waits_for": [], "returned": True, "open": replay.requests.outstanding})
+    context = json.dumps({"waits_for": [], "returned": True, "open": replay.unanswered.outstanding})
     return _suspend(replay, warnings, context)
 
 
-def _cancel(replay: Run, wishes: list[Target], warnings: tuple[str, ...]) -> Outcome:
+def _cancel(replay: Replay, wishes: list[Target], warnings: tuple[str, ...]) -> Outcome:
     carry_out(wishes, replay.index, replay.requests)
     return Canceled(decisions=[*_compatible(replay), wire.cancel_execution()], warnings=warnings)
 
 
-def _return(workflow: Workflow, replay: Run, value: Any, warnings: tuple[str, ...]) -> Outcome | NextRound:
+def _return(workflow: Workflow, replay: Replay, value: Any, warnings: tuple[str, ...]) -> Outcome | NextRound:
     if isinstance(value, Restart):
         return _restart(workflow, replay, value, warnings)
     at_once = isinstance(value, Finish)
@@ -161,7 +152,7 @@ def _return(workflow: Workflow, replay: Run, value: Any, warnings: tuple[str, ..
         filled = fill(value.value if isinstance(value, Finish) else value, findings)
         if findings.errors:
             return _fail_by_task(_earliest(findings.errors).exception, warnings)
-        if findings.unfinished or (replay.requests.outstanding and not at_once):
+        if findings.unfinished or (replay.unanswered.outstanding and not at_once):
             return _wait_for_rest(replay, warnings)
         name = f"the result of {type(workflow).__name__}"
         text = sent(workflow._serialize_result(filled), name)
@@ -179,14 +170,14 @@ def _earliest(errors: list[Error[Any]]) -> Error[Any]:
 
 
 def _restart(
-    workflow: Workflow, replay: Run, restart: Restart, warnings: tuple[str, ...]
+    workflow: Workflow, replay: Replay, restart: Restart, warnings: tuple[str, ...]
 ) -> Outcome | NextRound:
     findings = Findings()
     arguments = fill(restart.arguments, findings)
     keywords = fill(restart.keywords, findings)
     if findings.errors:
         return _fail_by_task(_earliest(findings.errors).exception, warnings)
-    if findings.unfinished or replay.requests.outstanding:
+    if findings.unfinished or replay.unanswered.outstanding:
         return _wait_for_rest(replay, warnings)
     in_place = replay.begins_round(restart)
     if not in_place and replay.progress.cancel_precedes(None):
@@ -206,7 +197,7 @@ def _restart(
     return Restarted(decisions=[*_compatible(replay), close], input=text, warnings=warnings)
 
 
-def _compatible(replay: Run) -> list[Decision]:
+def _compatible(replay: Replay) -> list[Decision]:
     return [one for one in replay.requests.decisions if one["decisionType"] in _COMPATIBLE]
 
 
@@ -220,7 +211,7 @@ def _fail(failure: Failure, warnings: tuple[str, ...]) -> Outcome:
     return Failed(decisions=[close], reason=failure.reason, details=failure.details, warnings=warnings)
 
 
-def _check_failure_is_new(replay: Run, error: BaseException) -> None:
+def _check_failure_is_new(replay: Replay, error: BaseException) -> None:
     """An exception at a point which an earlier decision passed is a changed program, not an answer.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from flowyd.decider.index import HistoryIndex
-from flowyd.decider.records import Asked, Kind
+from flowyd.decider.records import Asked, Kind, Target
 from flowyd.decider.sources import Line, calling_line
 
 #: How much of an input a report shows.
@@ -65,7 +65,7 @@ def missed(*, kind: Kind, asked_id: str, what: str, input_text: str | None, deci
     )
 
 
-def forgotten(index: HistoryIndex, touched: Set[tuple[Kind, str]]) -> Divergence:
+def forgotten(index: HistoryIndex, touched: Set[Target]) -> Divergence:
     """The error for the earliest thing in the history that the code did not ask for."""
     left = index.asked.keys() - touched
     held = min((index.asked[key] for key in left), key=lambda one: (one.decision_id, one.id))

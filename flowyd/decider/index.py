@@ -20,6 +20,8 @@ from flowyd.decider.records import (
     Kind,
     Start,
     State,
+    Target,
+    arrival_of,
     is_own_timer,
 )
 from flowyd.errors import ProtocolError
@@ -55,7 +57,7 @@ class HistoryIndex:
         #: The DecisionTaskStarted that came last, completed or not, and its time.
         self.started_id = 0
         self.started_at = 0.0
-        self.asked: dict[tuple[Kind, str], Asked] = {}
+        self.asked: dict[Target, Asked] = {}
         #: Open now: tasks with their delays and pauses, and timers of the author's own.
         self.open_tasks = 0
         self.open_timers = 0
@@ -67,6 +69,7 @@ class HistoryIndex:
         self.close_refused_id = 0
         #: By attribute and number: a cache of what replays have compared (see recall).
         self.known_calls: dict[str, dict[int, Known]] = {}
+        self._news: list[Target] = []
         self._by_event: dict[int, Asked] = {}
         self._started_ids: list[int] = []
         self._started_times: dict[int, float] = {}
@@ -90,6 +93,15 @@ class HistoryIndex:
                 fold(self, event, event.get(_MEMBERS[event["eventType"]]) or {})
             self.length = event_id
             self.size_bytes += _EVENT_BYTES
+
+    def tell(self, target: Target) -> None:
+        """Adds to the news."""
+        self._news.append(target)
+
+    def take_news(self) -> list[Target]:
+        """What has changed since this was asked last: what ended or was refused, and signals that came."""
+        news, self._news = self._news, []
+        return news
 
     def remember(self, attribute: str, number: int, known: Known) -> None:
         """Keeps a compared call for later replays."""
@@ -165,8 +177,9 @@ class HistoryIndex:
             if self.decided:
                 self.decided[-1].open_after = self.open_tasks
                 self.decided[-1].timers_after = self.open_timers
-        elif asked.state is State.THROTTLED:
-            asked.refusals += 1
+        else:
+            asked.refusals += asked.state is State.THROTTLED
+            self.tell((asked.kind, asked.id))
         length = len(asked.input or "")
         if self.decided:
             self.decided[-1].input_characters += length if asked.state is State.OPEN else DATA_CHARACTERS
@@ -176,6 +189,7 @@ class HistoryIndex:
         """What was asked for came to an end."""
         if asked is None or asked.state is not State.OPEN:
             return
+        self.tell((asked.kind, asked.id))
         asked.state = state
         asked.order = event_id
         asked.result = attributes.get("result")
@@ -263,6 +277,7 @@ def _cancel_requested(index: HistoryIndex, _: Event, attributes: Attributes) -> 
     asked = index.find(Kind.ACTIVITY, attributes["activityId"])
     if asked is not None:
         asked.cancel_requested = True
+        index.tell((asked.kind, asked.id))
 
 
 def _external_cancel_initiated(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
@@ -270,6 +285,7 @@ def _external_cancel_initiated(index: HistoryIndex, event: Event, attributes: At
     child = index.find(Kind.CHILD, attributes["workflowId"])
     if child is not None:
         child.cancel_requested = True
+        index.tell((child.kind, child.id))
 
 
 def _timer_canceled(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
@@ -281,7 +297,9 @@ def _timer_canceled(index: HistoryIndex, event: Event, attributes: Attributes) -
 
 def _signaled(index: HistoryIndex, event: Event, attributes: Attributes) -> None:
     arrival = Arrival(order=event["eventId"], text=attributes.get("input"))
-    index.signals.setdefault(attributes["signalName"], []).append(arrival)
+    arrived = index.signals.setdefault(attributes["signalName"], [])
+    index.tell(arrival_of(attributes["signalName"], len(arrived)))
+    arrived.append(arrival)
     index.size_bytes += len(arrival.text or "")
 
 

@@ -10,17 +10,17 @@ first point where the code waits for something later than the request).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from flowyd.decider.index import HistoryIndex
-from flowyd.decider.records import Kind
+from flowyd.decider.records import Target
 from flowyd.decider.sources import calling_line
-from flowyd.sdk.failures import CancelRequested, SuspendTask
+from flowyd.sdk.failures import CancelRequested
 from flowyd.sdk.placeholder import ResultObject
 
-#: A kind and an id.
-Target = tuple[Kind, str]
+Follow = Callable[[ResultObject[Any], "Callable[[], ResultObject[Any]] | None"], None]
 
 #: How many waited-for calls the execution context lists.
 _LISTED = 20
@@ -37,8 +37,11 @@ class OurFault(BaseException):
 class Progress:
     """How far one run of the code has come."""
 
-    def __init__(self, index: HistoryIndex) -> None:
+    def __init__(self, index: HistoryIndex, *, wait: Callable[[], None], follow: Follow) -> None:
+        """`wait` is called where the code can go no further, and returns when it goes on."""
         self._index = index
+        self._wait = wait
+        self._follow = follow
         self._order = 0
         #: Set when the cancel request was delivered.
         self.cancel_delivered = False
@@ -49,8 +52,8 @@ class Progress:
         self.waiting = ""
         #: What the code has asked for, new or known, in program order.
         self.asked_for: list[Target] = []
-        #: What it wants canceled.
-        self.cancel_wishes: list[Target] = []
+        #: What it wants canceled: calls, whichever attempt of theirs is open, or all it had asked for.
+        self._cancel_wishes: list[ResultObject[Any] | Target] = []
 
     @property
     def order(self) -> int:
@@ -72,6 +75,10 @@ class Progress:
         requested = self._index.cancel_requested_id
         return bool(requested) and not self.cancel_delivered and (order is None or requested < order)
 
+    def follow(self, unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:
+        """Has the object become what `again` answers (see Watcher)."""
+        self._follow(unfinished, again)
+
     def learn(self, order: int) -> None:
         """The code learns of an event; raises CancelRequested if a cancel request came before it."""
         if self.ending is not None:
@@ -85,14 +92,30 @@ class Progress:
         """Flowyd, not the code, goes on after this event; a cancel request waits for the code to wait."""
         self._order = max(self._order, order)
 
-    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> NoReturn:
-        """Ends the run here, or delivers a cancel request instead of waiting."""
+    @contextmanager
+    def standing_at(self, order: int, *, has_asked: bool) -> Iterator[None]:
+        """Inside, the code stands where it made a call, and had learned no more than that.
+
+        `has_asked`: what the call asks for has its place in `asked_for` already.
+        """
+        now, self._order = self._order, order
+        asked_for = len(self.asked_for)
+        try:
+            yield
+        finally:
+            self._order = now
+            if has_asked:
+                del self.asked_for[asked_for:]
+
+    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> None:
+        """Waits here, or delivers a cancel request instead."""
         self.check_running()
         if self.cancel_precedes(None):
             self._deliver_cancel()
-        self.waiting_for = waiting_for
-        self.waiting = _context(waiting_for)
-        self.end(SuspendTask())
+        self.waiting_for = [result for result in waiting_for if result.order is None]
+        self.waiting = _context(self.waiting_for)
+        self._wait()
+        self.check_running()
 
     def end(self, ending: BaseException) -> NoReturn:
         """Ends the run."""
@@ -105,14 +128,24 @@ class Progress:
             raise self.ending
 
     def cancel(self, target: ResultObject[Any]) -> None:
-        """Notes the wish; whether there is something left to cancel is seen when the run is over."""
+        """Notes the wish; whether there is something left to cancel is seen when the run is over or waits."""
         self.check_running()
-        if target.target is not None:
-            self.cancel_wishes.append(target.target)
+        self._cancel_wishes.append(target)
+
+    @property
+    def cancel_wishes(self) -> list[Target]:
+        """What the code wants canceled, by now, in the order of its wishes."""
+        wishes = []
+        for wish in self._cancel_wishes:
+            if not isinstance(wish, ResultObject):
+                wishes.append(wish)
+            elif wish.order is None and wish.target is not None:
+                wishes.append(wish.target)
+        return wishes
 
     def _deliver_cancel(self) -> NoReturn:
         self.cancel_delivered = True
-        self.cancel_wishes.extend(self.asked_for)
+        self._cancel_wishes.extend(self.asked_for)
         self._order = max(self._order, self._index.cancel_requested_id)
         raise CancelRequested
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowyd.decider.records import Asked, Kind
+from flowyd.decider.records import Asked, Target
 from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import Result
 from flowyd.sdk.scheduling import Callee
@@ -46,7 +46,7 @@ class Known:
         self.names = tuple(keywords)
         self.arguments = (*arguments, *keywords.values())
         self.held = held
-        self.key: tuple[Kind, str] = (held.kind, held.id)
+        self.key: Target = (held.kind, held.id)
         self.shown = shown
         self.read = read
         self.value: Any = _UNREAD

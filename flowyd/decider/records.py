@@ -19,8 +19,13 @@ class Kind(str, Enum):
     TIMER = "timer"
     SIGNAL = "signal to"  #: a signal to another execution
     CANCEL = "cancel request to"  #: a request to another execution
+    ARRIVAL = "signal"  #: a signal to this execution; nothing asks for it
 
     __hash__ = str.__hash__  # Enum's own is Python code, and every look-up of an index needs one
+
+
+#: What was asked for, or is waited for: a kind and an id.
+Target = tuple[Kind, str]
 
 
 class State(str, Enum):
@@ -65,6 +70,11 @@ class Asked:
 def is_own_timer(kind: Kind, asked_id: str) -> bool:
     """Whether this is a timer the author asked for, `timer-<n>`, not a delay or pause of a call."""
     return kind is Kind.TIMER and asked_id.startswith("timer-") and asked_id[6:].isdigit()
+
+
+def arrival_of(signal_name: str, number: int) -> Target:
+    """What code waits for that wants the signal of this name and number."""
+    return (Kind.ARRIVAL, f"{signal_name}-{number}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,7 @@
-"""decide: one run of the author's code over a history, from the top, and what comes of it.
+"""Replay: what a workflow object is told of the world, the same wherever the code has been before.
 
-How a run was left is concluded in `conclusion`. Code that fails is an answer (Failed); code that does not
-fit the history, and any exception of flowyd's own, is Broken and never an answer. A run that returned still
-waits for every task it started: its value is worked out again when they are done. A restart of a workflow
-with `restart_at` begins another round here, over the same history, until that is long enough.
+Each question goes to one module: calls to `caller`, timers, signals and deliveries to `waits`, what a run
+writes down for itself to `markers`. What is Broken in the answering is never the author's answer.
 """
 
 from __future__ import annotations
@@ -17,21 +15,17 @@ from uuid import UUID
 
 from flowyd.decider.asking import OPEN_TASKS, Requests
 from flowyd.decider.caller import Caller
-from flowyd.decider.conclusion import End, NextRound, Returned, conclude, our_fault
 from flowyd.decider.determinism import Divergence
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.markers import Markers
-from flowyd.decider.outcomes import Broken, Outcome
 from flowyd.decider.progress import OurFault, Progress
+from flowyd.decider.unanswered import Again, Unanswered
 from flowyd.decider.waits import Waits
 from flowyd.errors import FlowydError
 from flowyd.sdk.chance import fraction, uuid4
-from flowyd.sdk.failures import PayloadLost
-from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import ResultObject
-from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.sdk.scheduling import Callee, ExecutionInfo
-from flowyd.sdk.workflow import Restart, Workflow
+from flowyd.sdk.workflow import Restart
 
 #: The run being replayed, for log filters.
 current_run: ContextVar[Replay | None] = ContextVar("flowyd_run", default=None)
@@ -40,16 +34,37 @@ current_run: ContextVar[Replay | None] = ContextVar("flowyd_run", default=None)
 class Replay:
     """Answers everything one workflow object asks (flowyd.sdk.scheduling.Scheduler)."""
 
-    def __init__(self, index: HistoryIndex, *, open_limit: int, restart_at: int | None = None) -> None:
+    def __init__(
+        self,
+        index: HistoryIndex,
+        *,
+        wait: Callable[[], None],
+        open_limit: int = OPEN_TASKS,
+        restart_at: int | None = None,
+    ) -> None:
+        """`wait` is called where the code can go no further, and returns when it goes on."""
         self.index = index
         self._restart_at = restart_at
         self._round_began_at = (0, 0)
-        self.progress = Progress(index)
+        self.progress = Progress(index, wait=wait, follow=self._follow)
         self.requests = Requests(index, self.progress, open_limit=open_limit)
-        self._caller = Caller(index, self.progress, self.requests)
-        self._waits = Waits(index, self.progress, self.requests)
+        self.unanswered = Unanswered(self.progress, self.requests)
+        self._caller = Caller(index, self.progress, self.requests, self.unanswered)
+        self._waits = Waits(index, self.progress, self.requests, self.unanswered)
         self._markers = Markers(index, self.progress, self.requests)
         self._draws = 0
+
+    def renew(self) -> None:
+        """The run goes on in another decision: takes in what is new in the history.
+
+        Raises:
+            TaskFailed, Divergence: as a run from the top would raise where it comes to such a call.
+        """
+        self.requests.begin_decision()
+        self.unanswered.renew(self.index.take_news())
+
+    def _follow(self, unfinished: ResultObject[Any], again: Again | None) -> None:
+        self.unanswered.follow(unfinished, again)
 
     @property
     def execution(self) -> ExecutionInfo:
@@ -128,6 +143,9 @@ class Replay:
         stands_at = (len(self.progress.asked_for), self.progress.order)
         if self._restart_at is None or restart.settings or stands_at == self._round_began_at:
             return False
+        if self.unanswered.some_are_blocked:
+            # What these will ask for belongs to this round, which only a run from the top can tell.
+            self.unanswered.can_go_on = False
         self.progress.pass_by(self.requests.settled)
         self._round_began_at = (len(self.progress.asked_for), self.progress.order)
         return self.progress.decision < self._restart_at
@@ -147,83 +165,3 @@ class Replay:
     def uuid4(self) -> UUID:
         """The next UUID of this run."""
         return uuid4(self._seed())
-
-
-def decide(
-    registration: WorkflowRegistration, index: HistoryIndex, *, open_limit: int = OPEN_TASKS
-) -> Outcome:
-    """What the workflow does next, given its history up to a DecisionTaskStarted event.
-
-    Never raises but for KeyboardInterrupt; the index is only read.
-    """
-    try:
-        return _decide(registration, index, open_limit)
-    except Divergence as divergence:
-        return _diverged(registration, index, divergence)
-    except PayloadLost as lost:
-        return Broken(reason=str(lost))
-    except Exception as error:
-        return our_fault(error)
-
-
-def _decide(registration: WorkflowRegistration, index: HistoryIndex, open_limit: int) -> Outcome:
-    if index.start is None:
-        return Broken(reason="the history does not begin with WorkflowExecutionStarted")
-    replay = Replay(index, open_limit=open_limit, restart_at=registration.restart_at)
-    token = current_run.set(replay)
-    try:
-        input_text = index.start.input
-        while True:
-            outcome = _run(registration, replay, input_text or "[[], {}]")
-            if not isinstance(outcome, NextRound):
-                return outcome
-            input_text = outcome.input
-    finally:
-        current_run.reset(token)
-
-
-def _run(registration: WorkflowRegistration, replay: Replay, input_text: str) -> Outcome | NextRound:
-    workflow = Workflow(replay)  # for the conclusion, if the author's own cannot even be made
-    try:
-        workflow = registration.factory(scheduler=replay)
-        end: End = Returned(_value(workflow, input_text))
-    except (KeyboardInterrupt, Divergence):
-        raise
-    except BaseException as error:
-        end = error
-    return conclude(workflow, replay, end)
-
-
-def _value(workflow: Workflow, input_text: str) -> Any:
-    """What the code returns. A coroutine is driven by hand: everything it may await is answered at once."""
-    arguments, keywords = workflow._deserialize_arguments(payloads.text(input_text))
-    value = workflow.run(*arguments, **keywords)
-    if hasattr(value, "send") and hasattr(value, "__await__"):
-        return _drive(value)
-    return value
-
-
-def _drive(coroutine: Any) -> Any:
-    try:
-        awaited = coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    raise TypeError(
-        f"run awaited a {type(awaited).__name__}; only result objects of flowyd can be awaited in a workflow"
-    )
-
-
-def _diverged(registration: WorkflowRegistration, index: HistoryIndex, divergence: Divergence) -> Broken:
-    where = f" ({divergence.where})" if divergence.where else ""
-    call = f" at {divergence.call}" if divergence.call else ""
-    return Broken(
-        reason=(
-            f"{registration.name} {registration.version} does not fit the history of {index.workflow_id}"
-            f"{call}{where}: {divergence}"
-        ),
-        code_asks=divergence.code_asks,
-        history_holds=divergence.history_holds,
-        call=divergence.call,
-        where=divergence.where,
-    )

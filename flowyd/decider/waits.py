@@ -11,7 +11,8 @@ from flowyd.decider.asking import Requests
 from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Decision
 from flowyd.decider.progress import Progress
-from flowyd.decider.records import Kind, State
+from flowyd.decider.records import Kind, State, arrival_of
+from flowyd.decider.unanswered import Unanswered
 from flowyd.sdk.failures import PayloadError, TaskCanceled, TaskError, TaskRefused
 from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import Error, Placeholder, Result, ResultObject
@@ -21,10 +22,13 @@ from flowyd.sdk.serialize import decode_value, encode_value
 class Waits:
     """Timers, signals and deliveries of one run of the code."""
 
-    def __init__(self, index: HistoryIndex, progress: Progress, requests: Requests) -> None:
+    def __init__(
+        self, index: HistoryIndex, progress: Progress, requests: Requests, unanswered: Unanswered
+    ) -> None:
         self._index = index
         self._progress = progress
         self._requests = requests
+        self._unanswered = unanswered
         self._numbers: Counter[str] = Counter()
 
     def _number(self, name: str) -> int:
@@ -35,11 +39,14 @@ class Waits:
         """The next timer of the author's own, `timer-<n>`; it does not hold up completion."""
         timer_id = f"timer-{self._number('timer')}"
         whole = max(-int(-seconds // 1), 0)
+        return self._unanswered.answer(lambda: self._timer(timer_id, whole))
+
+    def _timer(self, timer_id: str, whole: int) -> ResultObject[None]:
         held = self._requests.known(Kind.TIMER, timer_id, what=str(whole), awaited=False)
         shown = f"{timer_id} ({whole} s)"
         if held is None:
             decision = wire.start_timer(timer_id, whole)
-            self._requests.ask(Kind.TIMER, timer_id, decision, what=str(whole), awaited=False)
+            self._requests.ask(Kind.TIMER, timer_id, decision, what=str(whole))
         if held is None or held.state in (State.OPEN, State.THROTTLED):
             return Placeholder(call=shown, watcher=self._progress, target=(Kind.TIMER, timer_id))
         if held.state is State.COMPLETED:
@@ -52,6 +59,9 @@ class Waits:
     def signal(self, name: str) -> ResultObject[Any]:
         """The next signal of that name; what is not JSON is its text."""
         number = self._number(f"signal {name}")
+        return self._unanswered.answer(lambda: self._signal(name, number), waits_for=arrival_of(name, number))
+
+    def _signal(self, name: str, number: int) -> ResultObject[Any]:
         arrived = self._index.signals.get(name, ())
         shown = f"signal {name}-{number}"
         if number >= len(arrived):
@@ -94,11 +104,26 @@ class Waits:
         input_text: str | None,
         prepare: Callable[[], None],
     ) -> ResultObject[None]:
+        def deliver() -> ResultObject[None]:
+            return self._delivery(kind, control, decision, what=what, input_text=input_text, prepare=prepare)
+
+        return self._unanswered.answer(deliver)
+
+    def _delivery(
+        self,
+        kind: Kind,
+        control: str,
+        decision: Decision,
+        *,
+        what: str,
+        input_text: str | None,
+        prepare: Callable[[], None],
+    ) -> ResultObject[None]:
         held = self._requests.known(kind, control, what=what, input_text=input_text, awaited=False)
         shown = f"{kind.value} {what}"
         if held is None:
             prepare()
-            self._requests.ask(kind, control, decision, what=what, input_text=input_text, awaited=False)
+            self._requests.ask(kind, control, decision, what=what, input_text=input_text)
         if held is None or held.state is State.OPEN:
             return Placeholder(call=shown, watcher=self._progress)
         if held.state is State.COMPLETED:

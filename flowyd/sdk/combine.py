@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from flowyd.errors import ProgramError
 from flowyd.sdk.failures import SuspendTask
@@ -50,20 +50,22 @@ def _learn(result: ResultObject[Any]) -> None:
         result.watcher.learn(_order(result))
 
 
-def _suspend(unfinished: list[ResultObject[Any]]) -> NoReturn:
+def _suspend(unfinished: list[ResultObject[Any]]) -> None:
     watcher = _watcher(unfinished)
     if watcher is None:
         raise SuspendTask
     watcher.suspend(unfinished)
 
 
+def _follow(unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:
+    if unfinished.watcher is not None and unfinished.order is None:
+        unfinished.watcher.follow(unfinished, again)
+
+
 def wait(*results: Any) -> None:
     """Goes on when all are finished, well or not; raises none of their errors."""
-    objects = _objects(results)
-    for result in sorted((r for r in objects if r.order is not None), key=_order):
-        _learn(result)
-    if unfinished := _unfinished(objects):
-        _suspend(unfinished)
+    for _ in _finish_order(_objects(results)):
+        pass
 
 
 def first(*results: Any) -> ResultObject[Any]:
@@ -87,17 +89,27 @@ def finish_order(*results: Any) -> Iterator[ResultObject[Any]]:
     return _finish_order(objects)
 
 
-def _finish_order(objects: list[ResultObject[Any]]) -> Iterator[ResultObject[Any]]:
-    for result in sorted((r for r in objects if r.order is not None), key=_order):
-        _learn(result)
-        yield result
-    if unfinished := _unfinished(objects):
-        _suspend(unfinished)
+def _finish_order(left: list[ResultObject[Any]]) -> Iterator[ResultObject[Any]]:
+    while left:
+        finished = sorted((result for result in left if result.order is not None), key=_order)
+        if not finished:
+            _suspend(left)
+            continue
+        left = _unfinished(left)
+        for result in finished:
+            _learn(result)
+            yield result
 
 
 def gather(*results: Any) -> ResultObject[list[Any]]:
     """One result object for the list of all values; an Error as soon as one of them is."""
     objects = _objects(results)
+    together = _gather(objects)
+    _follow(together, lambda: _gather(objects))
+    return together
+
+
+def _gather(objects: list[ResultObject[Any]]) -> ResultObject[list[Any]]:
     watcher = _watcher(objects)
     call = (
         f"gather({', '.join(result.call or 'a value' for result in objects[:3])}{', …' * (len(objects) > 3)})"
@@ -147,4 +159,9 @@ def parallel_reduce(
 
 
 def _reduction(objects: list[ResultObject[Any]], pending: list[ResultObject[Any]]) -> Placeholder[Any]:
-    return Placeholder(call="parallel_reduce()", watcher=_watcher(objects), waiting_for=pending)
+    """What stands for values that are not there yet; which calls have which is seen from the top only."""
+    unfinished: Placeholder[Any] = Placeholder(
+        call="parallel_reduce()", watcher=_watcher([*objects, *pending]), waiting_for=pending
+    )
+    _follow(unfinished, None)
+    return unfinished

@@ -4,6 +4,9 @@ Placeholder: no result yet. Result: a value. Error: failed. Timeout: failed by r
 one a call returns depends on how far the execution is, so all four behave alike in every way but
 `.result()`: used as the value itself each raises PlaceholderError, finished or not.
 
+Code that is kept between decisions holds Placeholders of an earlier one; `become` turns such an object into
+what its call has come to. Therefore all four have the same slots.
+
 `order` is the id of the event that finished the call; a Watcher learns of every order the code has seen,
 which is how a replay knows at which earlier decision the code stood at the same place.
 """
@@ -11,7 +14,7 @@ which is how a replay knows at which earlier decision the code stood at the same
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
 
 from flowyd.sdk.failures import PayloadError, PlaceholderError, SuspendTask, TaskError, TaskTimedout
 
@@ -25,8 +28,15 @@ class Watcher(Protocol):
         """The code gets to know what event `order` brought; may raise CancelRequested instead."""
         ...
 
-    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> NoReturn:
-        """The code can go no further before one of these is finished."""
+    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> None:
+        """The code can go no further before one of these is finished; returns when one may be, or never."""
+        ...
+
+    def follow(self, unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:
+        """Has this object become what `again` answers, at each decision until it is finished.
+
+        None: it cannot be asked again; only a run from the top finds out.
+        """
         ...
 
     def cancel(self, target: ResultObject[Any]) -> None:
@@ -37,7 +47,17 @@ class Watcher(Protocol):
 class ResultObject(Generic[T]):
     """What every call of a proxy, timer or signal returns."""
 
-    __slots__ = ("call", "order", "target", "watcher")
+    __slots__ = (
+        "_decode",
+        "_text",
+        "_value",
+        "call",
+        "exception",
+        "order",
+        "target",
+        "waiting_for",
+        "watcher",
+    )
 
     def __init__(
         self,
@@ -63,6 +83,16 @@ class ResultObject(Generic[T]):
         """
         raise NotImplementedError
 
+    def become(self, answer: ResultObject[Any]) -> None:
+        """Turns this object, wherever the code holds it, into the answer."""
+        self.__class__ = answer.__class__  # they differ in methods only
+        for name in ResultObject.__slots__:
+            try:
+                value = object.__getattribute__(answer, name)
+            except AttributeError:
+                continue  # a slot that objects of its class do not use
+            setattr(self, name, value)
+
     def cancel(self) -> None:
         """Asks to cancel the task or timer if it is still open; its result is then TaskCanceled."""
         if self.watcher is not None and self.order is None:
@@ -81,6 +111,9 @@ class ResultObject(Generic[T]):
 
     def __hash__(self) -> int:
         return id(self)
+
+    def __deepcopy__(self, _: object) -> ResultObject[T]:
+        return self  # a copy of arguments stands for the same calls
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ResultObject):
@@ -138,7 +171,9 @@ _UNREAD: Any = object()
 class Placeholder(ResultObject[T]):
     """A call without a result: not scheduled, blocked, delayed or running."""
 
-    __slots__ = ("waiting_for",)
+    __slots__ = ()
+
+    waiting_for: tuple[ResultObject[Any], ...]
 
     def __init__(
         self,
@@ -153,16 +188,18 @@ class Placeholder(ResultObject[T]):
         self.waiting_for = tuple(waiting_for)
 
     def result(self) -> T:
-        """Ends the run for now."""
-        if self.watcher is None:
-            raise SuspendTask
-        self.watcher.suspend(self.waiting_for or (self,))
+        """Waits: the code goes on once this has become one of the others, or never."""
+        while self.order is None:
+            if self.watcher is None:
+                raise SuspendTask
+            self.watcher.suspend(self.waiting_for or (self,))
+        return cast("ResultObject[T]", self).result()
 
 
 class Result(ResultObject[T]):
     """A call that completed."""
 
-    __slots__ = ("_value",)
+    __slots__ = ()
 
     def __init__(self, value: T, *, call: str = "", order: int = 0, watcher: Watcher | None = None) -> None:
         # Not by super(): a replay makes one for every finished call, and this halves the cost.
@@ -186,7 +223,7 @@ class Result(ResultObject[T]):
 class EncodedResult(Result[T]):
     """A call that completed, its value still text until somebody asks."""
 
-    __slots__ = ("_decode", "_text")
+    __slots__ = ()
 
     def __init__(
         self, text: str, decode: Callable[[str], T], *, call: str, order: int, watcher: Watcher
@@ -208,7 +245,9 @@ class EncodedResult(Result[T]):
 class Error(ResultObject[T]):
     """A call that failed; only where errors are handled."""
 
-    __slots__ = ("exception",)
+    __slots__ = ()
+
+    exception: TaskError
 
     def __init__(
         self, exception: TaskError, *, call: str = "", order: int = 0, watcher: Watcher | None = None

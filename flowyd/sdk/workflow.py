@@ -1,4 +1,4 @@
-"""Workflow: what authors subclass. One object per decision; `run` starts from the top each time.
+"""Workflow: what authors subclass. `run` may start from the top in any decision, with a new object.
 
 Everything here asks `self.scheduler`, which answers the same in every replay.
 """
@@ -58,7 +58,7 @@ class Workflow:
     """Subclass it, hold proxies as class attributes and write `run(self, …)`, a plain or an async method.
 
     `run` must be deterministic: conditions only on its arguments and on results; time, chance and the
-    outside world only through the methods here. Attributes set on self are gone in the next decision.
+    outside world only through the methods here. Attributes set on self are gone in the next replay.
     """
 
     def __init__(self, scheduler: Scheduler | None = None) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from flowyd.config.records import Durability
-from flowyd.decider import Broken, HistoryCache, HistoryIndex, Outcome, decide
+from flowyd.decider import Broken, HistoryIndex, Outcome, decide
 from flowyd.engine.clock import ManualClock
 from flowyd.engine.opening import open_service
 from flowyd.engine.run_ids import seeded_run_ids
@@ -81,7 +81,7 @@ class LocalEngine:
         self._seed = seed
         self._folder = tempfile.TemporaryDirectory(prefix="flowyd-test-")
         self._database = Path(self._folder.name) / "engine.db"
-        self._cache = HistoryCache()
+        self._indexes: dict[str, HistoryIndex] = {}
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._decision_lists = sorted({w.task_list for w in self.catalogue.workflows.values()})
         self._activity_lists = sorted({a.task_list for a in self.catalogue.activities.values()})
@@ -209,11 +209,11 @@ class LocalEngine:
                 )
                 events += page["events"]
             execution = answer["workflowExecution"]
-            index = self._cache.get(execution["runId"]) or HistoryIndex(
+            index = self._indexes.get(execution["runId"]) or HistoryIndex(
                 workflow_id=execution["workflowId"], run_id=execution["runId"]
             )
             index.extend(events)
-            self._cache.put(index)
+            self._indexes[execution["runId"]] = index
             return DecisionTask(answer["taskToken"], index, events)
         return None
 

@@ -116,6 +116,9 @@ class PlainScheduler:
         """Everything is finished, so only what never comes can be waited for."""
         raise ProgramError(f"the workflow waits for {waiting_for[0].call}, which this test does not have")
 
+    def follow(self, unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:
+        """Nothing is ever unfinished."""
+
     def cancel(self, target: ResultObject[Any]) -> None:
         """Too late: everything is finished."""
 

@@ -21,10 +21,9 @@ from flowyd.decider import (
     Canceled,
     Completed,
     Failed,
-    HistoryIndex,
     Restarted,
+    Run,
     Suspended,
-    decide,
 )
 from flowyd.errors import FlowydError
 from flowyd.sdk.registry import WorkflowRegistration
@@ -132,23 +131,23 @@ class DecisionWorker:
         """Whether the decision task was answered."""
         if polled is None:
             execution = {"workflowId": task.workflow_id, "runId": task.run_id}
-            index = self._histories.read(execution, until=task.started_event_id)
+            run = Run(registration, self._histories.read(execution, until=task.started_event_id))
         else:
             poll, answer = polled
-            index = self._histories.index_for(answer, (poll.action, poll.request))
-        outcome = decide(registration, index)
+            run = self._histories.run_for(registration, answer, (poll.action, poll.request))
+        outcome = run.decide()
         for warning in outcome.warnings:
             logger.warning("%s of %s: %s", task.type_name, task.workflow_id, warning, extra=_tags(task))
         if isinstance(outcome, Broken):
             _log_broken(outcome, task)
             return False
-        return self._respond(outcome, task, index)
+        return self._respond(outcome, task, run)
 
     def _respond(
         self,
         outcome: Suspended | Completed | Failed | Canceled | Restarted,
         task: TaskInHand,
-        index: HistoryIndex,
+        run: Run,
     ) -> bool:
         request: dict[str, Any] = {"taskToken": task.task_token, "decisions": outcome.decisions}
         if outcome.execution_context:
@@ -162,7 +161,7 @@ class DecisionWorker:
         if isinstance(outcome, _CLOSED):
             self._histories.drop(task.run_id)
         else:
-            self._histories.keep(index)
+            self._histories.keep(run)
         if isinstance(outcome, Failed):
             logger.info(
                 "%s %s failed: %s", task.type_name, task.workflow_id, outcome.reason, extra=_tags(task)

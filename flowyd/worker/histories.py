@@ -1,4 +1,4 @@
-"""The histories a decision worker keeps between decisions, as indexes, within a bound of memory.
+"""The runs a decision worker keeps between decisions, with their histories, within a bound of memory.
 
 A kept index is only ever extended; whatever does not fit it is dropped and read anew from the service, so
 the cache can be lost or emptied at any time.
@@ -9,30 +9,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowyd.decider import HistoryCache, HistoryIndex
+from flowyd.decider import HistoryIndex, Run, RunCache
 from flowyd.errors import ProtocolError
+from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.swf.client import SwfClient
 from flowyd.swf.limits import PAGE_EVENTS
 from flowyd.worker.calling import call_through
 
-#: What all kept indexes together may take, by their own estimate.
+#: What all kept runs together may take, by their own estimate.
 CACHE_BYTES = 64 * 1024 * 1024
 #: How long a page of history is waited for while the service is away.
 _PAGE_WITHIN_S = 30.0
 
 
 class Histories:
-    """Indexes by run id, brought up to date."""
+    """Runs by run id, their histories brought up to date."""
 
     def __init__(self, client: SwfClient, *, domain: str, cache_bytes: int = CACHE_BYTES) -> None:
         self._client = client
         self._domain = domain
-        self._cache = HistoryCache(limit_bytes=cache_bytes)
+        self._cache = RunCache(limit_bytes=cache_bytes)
 
-    def index_for(self, task: Mapping[str, Any], poll: tuple[str, Mapping[str, Any]]) -> HistoryIndex:
-        """The index up to the polled decision task's start.
+    def run_for(
+        self,
+        registration: WorkflowRegistration,
+        task: Mapping[str, Any],
+        poll: tuple[str, Mapping[str, Any]],
+    ) -> Run:
+        """The run with its history up to the polled decision task's start.
 
         Args:
+            registration: the code that decides.
             task: the poll's answer, with the first page of events.
             poll: action and request that gave it, to ask for further pages.
 
@@ -41,15 +48,15 @@ class Histories:
             ProtocolError: the service's history has gaps.
         """
         execution = task["workflowExecution"]
-        index = self._cache.get(execution["runId"]) or self._new(execution)
+        run = self._cache.get(execution["runId"]) or Run(registration, self._new(execution))
         try:
-            self._extend_with_pages(index, task, poll)
-            if index.length == task["startedEventId"]:
-                return index
+            self._extend_with_pages(run.index, task, poll)
+            if run.index.length == task["startedEventId"]:
+                return run
         except ProtocolError:
             # Events are missing before the first one given: they were left out because somebody knew them.
             pass
-        return self.read(execution, until=task["startedEventId"])
+        return Run(registration, self.read(execution, until=task["startedEventId"]))
 
     def read(self, execution: Mapping[str, str], *, until: int) -> HistoryIndex:
         """The index of the full history from the service, cut after the event `until`.
@@ -76,9 +83,9 @@ class Histories:
             )
         return index
 
-    def keep(self, index: HistoryIndex) -> None:
-        """Keeps the index for the run's next decision."""
-        self._cache.put(index)
+    def keep(self, run: Run) -> None:
+        """Keeps the run for its next decision."""
+        self._cache.put(run)
 
     def drop(self, run_id: str) -> None:
         """Forgets a run, such as one that was closed."""

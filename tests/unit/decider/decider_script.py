@@ -7,9 +7,10 @@ followed by nothing else; what happens outside is told by the test. Decisions ar
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from flowyd.decider import Broken, HistoryIndex, Outcome, decide
+from flowyd.decider import Broken, HistoryIndex, Outcome, Run, Suspended, decide
 from flowyd.sdk.registry import WorkflowRegistration, registration_of
 
 RUN_ID = "run"
@@ -56,6 +57,7 @@ class Script:
         self.outcome: Outcome | None = None
         self.now = 1_000.0
         self._warm = HistoryIndex(workflow_id="w", run_id=RUN_ID)
+        self._kept = Run(self.registration, HistoryIndex(workflow_id="w", run_id=RUN_ID))
         self._opened: dict[str, int] = {}
         self._scheduled = 0
         self.happens(
@@ -79,9 +81,10 @@ class Script:
     def code_is_now(self, workflow: Any) -> None:
         """From here on other code decides."""
         self.registration = registered(workflow)
+        self._kept = Run(self.registration, HistoryIndex(workflow_id="w", run_id=RUN_ID))
 
     def decides(self) -> list[str]:
-        """Lets the code decide, warm and cold; the decisions, which are then carried out."""
+        """Lets the code decide, kept, warm and cold; the decisions, which are then carried out."""
         scheduled = self.happens("DecisionTaskScheduled")
         started = self.happens("DecisionTaskStarted", scheduledEventId=scheduled)
         self._warm.extend(self.events)
@@ -89,6 +92,12 @@ class Script:
         cold.extend(self.events)
         self.outcome = decide(self.registration, self._warm)
         assert decide(self.registration, cold) == self.outcome
+        self._kept.index.extend(self.events)
+        kept = self._kept.decide()
+        # That code would not let itself be suspended is seen only where it is.
+        assert replace(kept, warnings=()) == replace(self.outcome, warnings=())
+        if not isinstance(self.outcome, Suspended):
+            self._kept.close()
         if isinstance(self.outcome, Broken):
             self.events.append(event(started + 1, "DecisionTaskTimedOut", self.now, startedEventId=started))
             return [f"broken {self.outcome.call}".rstrip()]

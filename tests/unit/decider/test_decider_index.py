@@ -7,10 +7,10 @@ import logging
 import pytest
 
 from flowyd import ActivityProxy, Workflow, workflow
-from flowyd.decider import HistoryCache, HistoryIndex, ReplayFilter
+from flowyd.decider import HistoryIndex, ReplayFilter, Run, RunCache
 from flowyd.decider.records import Kind, State
 from flowyd.errors import ProtocolError
-from tests.unit.decider.decider_script import Script, event
+from tests.unit.decider.decider_script import Script, event, registered
 
 
 @workflow("w", 1, "l")
@@ -90,18 +90,18 @@ def test_a_decision_that_was_never_completed_does_not_date_anything() -> None:
 
 
 def test_the_cache_forgets_the_oldest_first() -> None:
-    indexes = [HistoryIndex(workflow_id="w", run_id=str(n)) for n in range(3)]
-    for index in indexes:
-        index.size_bytes = 40
-    cache = HistoryCache(limit_bytes=100)
+    runs = [Run(registered(Logs), HistoryIndex(workflow_id="w", run_id=str(n))) for n in range(3)]
+    for run in runs:
+        run.index.size_bytes = 40
+    cache = RunCache(limit_bytes=100)
 
-    cache.put(indexes[0])
-    cache.put(indexes[1])
-    cache.put(indexes[0])
-    cache.put(indexes[2])
+    cache.put(runs[0])
+    cache.put(runs[1])
+    cache.put(runs[0])
+    cache.put(runs[2])
 
     assert cache.get("1") is None
-    assert cache.get("0") is indexes[0]
+    assert cache.get("0") is runs[0]
     assert (len(cache), cache.size_bytes) == (2, 80)
     cache.drop("0")
     cache.drop("never there")
@@ -115,11 +115,11 @@ def test_each_line_of_a_workflow_speaks_once(caplog: pytest.LogCaptureFixture) -
     script.completes("a-0-0")
     script.decides()
 
-    # The script decides twice each time, warm and cold; a line said in a replay would be there more often.
+    # The script decides three times each time: kept, warm, cold. Lines said in a replay would be more.
     said = [record.getMessage() for record in caplog.records]
     assert {line: said.count(line) for line in said} == {
-        "before": 2,
-        "mine before": 2,
-        "after": 2,
-        "mine after": 2,
+        "before": 3,
+        "mine before": 3,
+        "after": 3,
+        "mine after": 3,
     }

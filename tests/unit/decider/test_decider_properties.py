@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowyd.decider import Broken, HistoryIndex, Suspended, decide
+from flowyd.decider import Broken, HistoryIndex, Run, Suspended, decide
 from flowyd.testing import ExecutionFailed, LocalEngine, Raises, check_history, run_workflow
 from flowyd.testing.engine import ActivityTask, DecisionTask, Execution
 from tests.unit.decider.decider_programs import CLEANED, SOURCES, Program, programs, signals_of
@@ -35,6 +35,8 @@ class World:
         self._failures = 0
         self._signals = signals
         self._cancels = cancels
+        #: Kept from decision to decision, by run id.
+        self._runs: dict[str, Run] = {}
 
     def run_to_end(self, execution: Execution) -> Any:
         for _ in range(2_000):
@@ -55,13 +57,15 @@ class World:
         outcome = self._outcome(task)
         if self._lost < 2 and self._draw(st.integers(0, 19)) == 0:
             self._lost += 1
+            self._runs.pop(task.index.run_id).close()
             return True
         self._engine.answer_decision(task, outcome)
         return True
 
     def _outcome(self, task: DecisionTask) -> Any:
-        """The outcome, the same from the kept index, from all events at once, and from events by and by."""
+        """The outcome, the same from kept code, a kept index, all events at once, and events by and by."""
         warm = self._engine.decide(task)
+        assert self._kept(task).decide() == warm
         cut = self._draw(st.integers(0, len(task.events)))
         for pieces in ([task.events], [task.events[:cut], task.events]):
             index = HistoryIndex(workflow_id=task.index.workflow_id, run_id=task.index.run_id)
@@ -70,6 +74,13 @@ class World:
             assert decide(registered(Program), index) == warm  # every call the long way
             assert decide(registered(Program), index) == warm  # known calls the short way
         return warm
+
+    def _kept(self, task: DecisionTask) -> Run:
+        """The run of the decision before, if that was not lost, with all events."""
+        index = HistoryIndex(workflow_id=task.index.workflow_id, run_id=task.index.run_id)
+        run = self._runs.setdefault(task.index.run_id, Run(registered(Program), index))
+        run.index.extend(task.events)
+        return run
 
     def _start(self) -> bool:
         task = self._engine.take_activity()
