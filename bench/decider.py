@@ -1,9 +1,9 @@
 """What one decision costs as a history grows: `python -m bench.decider`.
 
 A chain of activities and a fan-out of activities, on the real engine in this process, asked for new events
-only, with a kept run, as a sticky decision worker does. Of the decisions around each size: the median CPU time
-of extending the index and deciding, and the bytes of JSON that go over the wire, poll answer and response
-together. *Cold* is one decision from the full history, as after the restart of a worker.
+only, with a kept run, as a sticky decision worker does. Of the decisions around each size: the median CPU
+time of extending the index and deciding, and the bytes of JSON that go over the wire, poll answer and
+response together. *Cold* is one decision from the full history, as after the restart of a worker.
 """
 
 from __future__ import annotations
