@@ -68,7 +68,8 @@ class TableScreen(LiveScreen[Question, Answer], Generic[Question, Answer, Row]):
     def on_mount(self) -> None:
         super().on_mount()
         self.write_title()
-        self.table.focus()
+        # At once, not with the next message: what is typed in the same moment is meant for this table.
+        self.set_focus(self.table)
 
     def write_title(self) -> None:
         """Writes the line above the table anew."""
