@@ -25,7 +25,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[samples,dev]'
+	$(PIP) --editable '.[samples,web,dev]'
 	@touch $@ $(VENV)/installed
 
 demo: install

@@ -11,14 +11,12 @@ from flowyd.cli.output import page_of, print_json, print_lines
 from flowyd.cli.reaching import ask_daemon
 from flowyd.cli.tables import table
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Column, Tone, cell
-from flowyd.control.quarantine import QuarantinedTask, Verdict, decode_tasks
+from flowyd.console.view_model.quarantine import columns
+from flowyd.control.quarantine import decode_tasks
 from flowyd.errors import FlowydError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-_TONES = {Verdict.HELD: Tone.WARN, Verdict.FAILED: Tone.BAD, Verdict.WATCHED: Tone.DIM}
 
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,24 +70,5 @@ def _list(namespace: argparse.Namespace) -> int:
     if not tasks:
         print("no quarantined tasks")
         return exits.DONE
-    print_lines(table(_columns(time.time()), tasks, page_of()))
+    print_lines(table(columns(now=time.time()), tasks, page_of()))
     return exits.DONE
-
-
-def _columns(now: float) -> tuple[Column[QuarantinedTask], ...]:
-    def verdict(task: QuarantinedTask, _width: int) -> Any:
-        return cell(task.verdict.value, _TONES[task.verdict])
-
-    def kind(task: QuarantinedTask, _width: int) -> Any:
-        return cell(f"{task.type_name} {task.type_version}", Tone.STRONG)
-
-    return (
-        Column(title="Key", draw=lambda task, _: cell(task.key), width=16),
-        Column(title="Activity", draw=kind, width=16, stretch=1),
-        Column(title="Execution", draw=lambda task, _: cell(task.workflow_id), width=20, stretch=2),
-        Column(title="Now", draw=verdict, width=7),
-        Column(title="Open", draw=lambda task, _: cell(str(task.held)), width=4, right=True),
-        Column(title="Deaths", draw=lambda task, _: cell(f"{task.deaths}/{task.limit}"), width=6, right=True),
-        Column(title="Last", draw=lambda t, _: cell(f"{wording.age(now - t.died_at)} ago"), width=9, spare=1),
-        Column(title="How", draw=lambda task, _: cell(task.last_death, Tone.DIM), width=20, stretch=3),
-    )

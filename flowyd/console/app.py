@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
@@ -35,6 +35,7 @@ from flowyd.console.themes import THEMES
 from flowyd.console.view_model import commands
 from flowyd.console.view_model.actions import Action, Step
 from flowyd.console.view_model.done import DoneRow
+from flowyd.console.widgets.row_table import RowTable
 from flowyd.control.status import DaemonStatus
 from flowyd.errors import FlowydError
 
@@ -174,13 +175,27 @@ class Console(App[None]):
 
     # Going about.
 
-    def action_go(self, name: str) -> None:
-        self.switch_mode(name)
+    async def on_event(self, event: events.Event) -> None:
+        """Deals with a key over a table at once.
 
-    def action_next_place(self, by: int) -> None:
+        Textual lets a key walk through the queues of all widgets from the focused one upwards before its
+        binding is found; what is typed meanwhile would go to the old place. A table has no use for a key but
+        as a binding, so the walk can be left out.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and isinstance(self.focused, RowTable):
+            active = self.screen.active_bindings.get(event.key)
+            if active is not None and active.enabled:
+                await self.run_action(active.binding.action, active.node)
+                return
+        await super().on_event(event)
+
+    async def action_go(self, name: str) -> None:
+        await self.switch_mode(name)
+
+    async def action_next_place(self, by: int) -> None:
         names = list(self.PLACES)
         here = names.index(self.current_mode) if self.current_mode in names else 0
-        self.switch_mode(names[(here + by) % len(names)])
+        await self.switch_mode(names[(here + by) % len(names)])
 
     def action_help(self) -> None:
         if self.live_screen is not None:
@@ -199,7 +214,7 @@ class Console(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for name, title in self.PLACES.items():
-            yield SystemCommand(title, f"Show {title.lower()}", lambda name=name: self.action_go(name))
+            yield SystemCommand(title, f"Show {title.lower()}", lambda name=name: self.switch_mode(name))
         if isinstance(screen, LiveScreen):
             for active in screen.active_bindings.values():
                 binding = active.binding

@@ -17,6 +17,7 @@ from flowyd.console.backend import Target
 from flowyd.console.memory import Memory
 from flowyd.console.widgets.row_table import RowTable
 from flowyd.swf.lean import LeanClient
+from tests.system.running_daemon import DOMAIN, RunningDaemon
 
 Script = Callable[[Pilot[None]], Awaitable[None]]
 
@@ -108,6 +109,17 @@ def schedule(activity_id: str) -> dict[str, Any]:
             "activityType": {"name": "resize", "version": "1"},
         },
     }
+
+
+def daemon_target(daemon: RunningDaemon) -> Target:
+    """A console's target on a daemon."""
+    return Target(
+        domain=DOMAIN,
+        backend="embedded",
+        connect=daemon.client,
+        control_socket=daemon.runtime / "control.sock",
+        workflow_directories=(daemon.folder / "workflows",),
+    )
 
 
 def run_console(console: Console, script: Script, *, size: tuple[int, int] = SIZE) -> None:

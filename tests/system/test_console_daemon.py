@@ -11,7 +11,6 @@ import pytest
 from textual.pilot import Pilot
 
 from flowyd.console.app import Console
-from flowyd.console.backend import Target
 from flowyd.console.dialogs.action import ActionDialog
 from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.type_picker import TypePicker
@@ -20,6 +19,7 @@ from flowyd.console.screens.worker_log import LogScreen
 from tests.system.console_pilot import (
     Script,
     confirm,
+    daemon_target,
     field,
     ids,
     run_console,
@@ -28,7 +28,7 @@ from tests.system.console_pilot import (
     type_text,
     until,
 )
-from tests.system.running_daemon import DOMAIN, RunningDaemon, daemon_in
+from tests.system.running_daemon import RunningDaemon, daemon_in
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
 
 def run(daemon: RunningDaemon, script: Script) -> None:
     """Runs a console on the daemon, wide enough for all columns."""
-    target = Target(
-        domain=DOMAIN,
-        backend="embedded",
-        connect=daemon.client,
-        control_socket=daemon.runtime / "control.sock",
-        workflow_directories=(daemon.folder / "workflows",),
+    run_console(
+        Console(daemon_target(daemon), memory=Memory(None), theme="flowyd-dark"), script, size=(160, 48)
     )
-    run_console(Console(target, memory=Memory(None), theme="flowyd-dark"), script, size=(160, 48))
 
 
 def test_pools_workers_and_the_engine_are_listed(daemon: RunningDaemon) -> None:

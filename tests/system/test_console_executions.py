@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from flowyd.console.dialogs.action import ActionDialog
@@ -308,5 +309,19 @@ def test_every_main_screen_opens_by_its_digit_and_its_help_by_a_question_mark(be
         await until(pilot, lambda: "On this screen" in screen(pilot))
         await pilot.press("escape", "1")
         await until(pilot, lambda: ids(pilot) == ["one"])
+
+    bench.run(script)
+
+
+@pytest.mark.parametrize("digit", ["1", "4", "6"])
+def test_a_filter_typed_in_the_same_moment_as_the_screens_key_is_not_lost(bench: Bench, digit: str) -> None:
+    keys = [(digit, digit), ("slash", "/"), *((letter, letter) for letter in "small")]
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("3")
+        await until(pilot, lambda: table(pilot, "lists").has_focus)
+        for key, character in keys:
+            pilot.app.post_message(events.Key(key, character))
+        await until(pilot, lambda: field(pilot, "filter").value == "small")
 
     bench.run(script)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Static
 
 from flowyd.console.dialogs.text import TextDialog
-from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.tables import TableScreen
 from flowyd.console.screens.worker_log import LogScreen
 from flowyd.console.view_model import events
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.cells import Column, Part
 from flowyd.console.view_model.events import EventLine
-from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
 
 #: As many events are kept here; the daemon keeps fewer, so a console left open knows more.
@@ -36,14 +33,14 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Fresh:
     """The events beyond what was known, oldest first."""
 
     daemon_pid: int
     fresh: tuple[EventLine, ...]
 
 
-class EventsScreen(LiveScreen[Known, Answer]):
+class EventsScreen(TableScreen[Known, Fresh, EventLine]):
     """The daemon's events."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,25 +55,15 @@ Starts and deaths of workers, reloads, quarantines, and every command
 with the user id that asked. /uid 0 shows what root asked for."""
     every_s = 1.0
 
+    heading = "Events"
+    subheading = "of the daemon, newest first"
+    table_id = "daemon-events"
+    empty = "no daemon has told of events"
+
     def __init__(self) -> None:
         super().__init__()
         self._daemon_pid = 0
         self._lines: tuple[EventLine, ...] = ()
-
-    def body(self) -> ComposeResult:
-        with Horizontal(classes="bar"):
-            yield Static(
-                content((Part("Events", Tone.STRONG), Part("  of the daemon, newest first", Tone.DIM)))
-            )
-        yield RowTable[EventLine](id="daemon-events", empty="no daemon has told of events")
-
-    @property
-    def table(self) -> RowTable[EventLine]:
-        return self.query_one("#daemon-events", RowTable)
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.table.focus()
 
     def question(self) -> Known | None:
         status = self.console_app.status
@@ -85,25 +72,29 @@ with the user id that asked. /uid 0 shows what root asked for."""
         known = self._lines[0].number if self._lines and status.pid == self._daemon_pid else 0
         return Known(daemon_pid=status.pid, number=known)
 
-    def fetch(self, question: Known) -> Answer:
+    def fetch(self, question: Known) -> Fresh:
         answer: dict[str, Any] = self.console_app.backend.control(
             "events", {"after": question.number, "most": MOST}
         )
-        return Answer(daemon_pid=question.daemon_pid, fresh=events.event_lines(answer["events"]))
+        return Fresh(daemon_pid=question.daemon_pid, fresh=events.event_lines(answer["events"]))
 
-    def show(self, answer: Answer) -> None:
+    def show(self, answer: Fresh) -> None:
         kept = self._lines if answer.daemon_pid == self._daemon_pid else ()
         self._daemon_pid = answer.daemon_pid
         self._lines = (*reversed(answer.fresh), *kept)[:KEPT]
-        self.set_stale(False)
-        self.filtered()
+        super().show(answer)
 
     def refused(self, error: Exception) -> None:  # noqa: ARG002 (the status tells of the daemon)
         self.set_stale(True)
 
-    def filtered(self) -> None:
-        shown = tuple(line for line in self._lines if events.matches(line, self.filter_text))
-        self.table.show(shown, events.columns(now=time.time()))
+    def rows(self) -> Sequence[EventLine]:
+        return self._lines
+
+    def found(self, row: EventLine) -> bool:
+        return events.matches(row, self.filter_text)
+
+    def columns(self) -> Sequence[Column[EventLine]]:
+        return events.columns(now=time.time())
 
     def action_log(self) -> None:
         line = self.table.item

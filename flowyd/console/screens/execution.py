@@ -97,7 +97,7 @@ r  start again with changes      y  copy the command that shows it
     def on_mount(self) -> None:
         super().on_mount()
         self._title()
-        self.query_one("#timeline").focus()
+        self.set_focus(self.query_one("#timeline"))
 
     @property
     def view(self) -> str:
@@ -225,13 +225,13 @@ r  start again with changes      y  copy the command that shows it
         self._place_overview()
         self.focus_table()
 
-    def action_next_view(self, by: int) -> None:
+    async def action_next_view(self, by: int) -> None:
         names = list(VIEWS)
         self.action_view(names[(names.index(self.view) + by) % len(names)])
 
     def focus_table(self) -> None:
         inside = {"overview": "#timeline", "history": "#events", "payloads": "#payloads", "raw": "#lines"}
-        self.query_one(inside[self.view]).focus()
+        self.set_focus(self.query_one(inside[self.view]))
 
     def action_decisions(self) -> None:
         self._decisions_shown = not self._decisions_shown

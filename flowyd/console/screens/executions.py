@@ -66,7 +66,7 @@ tag:nightly id:order- since:2h before:1d; -term turns it round."""
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.table.focus()
+        self.set_focus(self.table)
 
     # Asking.
 

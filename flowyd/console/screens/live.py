@@ -215,7 +215,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
             if table.display and all(
                 parent.display for parent in table.ancestors if hasattr(parent, "display")
             ):
-                table.focus()
+                self.set_focus(table)
                 return
 
     def action_back(self) -> None:
@@ -235,9 +235,9 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     def leave(self) -> None:
         """Out of the screen; a main screen stays."""
 
-    def action_next_view(self, by: int) -> None:
+    async def action_next_view(self, by: int) -> None:
         """The next main screen, or the next view of a screen that has several."""
-        self.console_app.action_next_place(by)
+        await self.console_app.action_next_place(by)
 
     # Actions.
 

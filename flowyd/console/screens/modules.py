@@ -2,71 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Static
 
 from flowyd.console.dialogs.text import TextDialog
-from flowyd.console.screens.live import LiveScreen
-from flowyd.console.view_model import actions, modules
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.screens.tables import StatusScreen
+from flowyd.console.view_model import actions, commands, modules
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone
 from flowyd.console.view_model.modules import ModuleRow
-from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
 
 
-class ModulesScreen(LiveScreen[None, None]):
-    """Types served and modules in quarantine, from the daemon's status, which the app keeps."""
+class ModulesScreen(StatusScreen[ModuleRow]):
+    """Types served and modules in quarantine, from the daemon's status."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+l", "reload", "Reload")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "reload", "Reload"),
+        Binding("y", "copy", "Copy command", show=False),
+    ]
     changes = frozenset({"reload"})
     help_text = """\
-Enter  the traceback of a quarantined module
-ctrl+l  reload modules and configuration"""
+Enter  why a module is not served: its traceback, what has drifted
+ctrl+l  reload modules and configuration
+y  copy the command that shows this
 
-    def body(self) -> ComposeResult:
-        with Horizontal(classes="bar"):
-            yield Static(content((Part("Modules", Tone.STRONG),)))
-        yield RowTable[ModuleRow](id="modules", empty="no daemon has told of modules")
+A module is quarantined when it cannot be imported, when its defaults are
+not those its type is registered with (they drifted), and when open
+executions could not go on with it. What was served before goes on."""
+    heading = "Modules"
+    table_id = "modules"
+    empty = "no daemon has told of modules"
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#modules").focus()
-        self.status_changed()
-
-    def question(self) -> None:
-        return None
-
-    def fetch(self, question: None) -> None:
-        return question
-
-    def show(self, answer: None) -> None:
-        return answer
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        if self.is_placed:
-            self.status_changed()
-
-    def status_changed(self) -> None:
-        self.set_stale(bool(self.console_app.daemon_trouble))
+    def rows(self) -> Sequence[ModuleRow]:
         status = self.console_app.status
-        rows = modules.module_rows(status) if status is not None else ()
-        words = self.filter_text.lower().split()
-        shown = tuple(
-            row for row in rows if all(word in f"{row.key} {row.problem}".lower() for word in words)
-        )
-        self.query_one("#modules", RowTable).show(shown, modules.module_columns())
+        return modules.module_rows(status) if status is not None else ()
 
-    def filtered(self) -> None:
-        self.status_changed()
+    def found(self, row: ModuleRow) -> bool:
+        return modules.module_found(row, self.filter_text)
+
+    def columns(self) -> Sequence[Column[ModuleRow]]:
+        return modules.module_columns()
+
+    def title_line(self) -> Cell:
+        return (Part(self.heading, Tone.STRONG), *modules.summary(self.rows()))
 
     def action_reload(self) -> None:
         self.propose(actions.reload())
+
+    def action_copy(self) -> None:
+        self.copy_command(commands.line("status"), scoped=False)
 
     @on(RowTable.Opened)
     def _open(self, event: RowTable.Opened) -> None:

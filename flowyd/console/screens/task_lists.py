@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.widgets import Static
-
 from flowyd.console.reading import count_pending, default_lists, list_types
-from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.tables import TableScreen
 from flowyd.console.view_model import task_lists
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.cells import Column
 from flowyd.console.view_model.task_lists import ListKey, PendingCounts, TaskListRow
-from flowyd.console.widgets.head import content
-from flowyd.console.widgets.row_table import RowTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +33,7 @@ class ListsAnswer:
     counts: PendingCounts
 
 
-class TaskListsScreen(LiveScreen[ListsQuestion, ListsAnswer]):
+class TaskListsScreen(TableScreen[ListsQuestion, ListsAnswer, TaskListRow]):
     """The task lists of the domain: those of pools here, and those that registered types name."""
 
     help_text: ClassVar[str] = """\
@@ -46,22 +41,13 @@ Waiting: tasks that no worker has taken yet; red where none here takes them.
 Workers: those here that serve the list; Busy: how many of them run a task.
 Lists of pools here and the default lists of registered types are shown."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._answer: ListsAnswer | None = None
-
-    def body(self) -> ComposeResult:
-        with Horizontal(classes="bar"):
-            yield Static(content((Part("Task lists", Tone.STRONG),)))
-        yield RowTable[TaskListRow](id="lists", empty="no pool serves a list and no type names one")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#lists").focus()
+    heading = "Task lists"
+    table_id = "lists"
+    empty = "no pool serves a list and no type names one"
 
     def question(self) -> ListsQuestion:
         domain = self.console_app.domain
-        known = self._answer if self._answer is not None and self._answer.domain == domain else None
+        known = self.answer if self.answer is not None and self.answer.domain == domain else None
         return ListsQuestion(
             domain=domain,
             pools=task_lists.task_lists(self.console_app.status, ()),
@@ -82,20 +68,14 @@ Lists of pools here and the default lists of registered types are shown."""
         counts = count_pending(backend, domain, sorted({*question.pools, *named}))
         return ListsAnswer(domain=domain, named=named, counts=counts)
 
-    def show(self, answer: ListsAnswer) -> None:
-        self._answer = answer
-        self.set_stale(False)
-        self.filtered()
+    def rows(self) -> Sequence[TaskListRow]:
+        if self.answer is None:
+            return ()
+        status, counts = self.console_app.status, self.answer.counts
+        return tuple(task_lists.task_list_row(key, counts[key], status) for key in sorted(counts))
 
-    def refused(self, error: Exception) -> None:
-        super().refused(error)
-        self.set_stale(True)
+    def found(self, row: TaskListRow) -> bool:
+        return all(word in row.key.lower() for word in self.filter_text.lower().split())
 
-    def filtered(self) -> None:
-        if self._answer is None:
-            return
-        status, counts = self.console_app.status, self._answer.counts
-        rows = (task_lists.task_list_row(key, counts[key], status) for key in sorted(counts))
-        words = self.filter_text.lower().split()
-        shown = tuple(row for row in rows if all(word in row.key.lower() for word in words))
-        self.query_one("#lists", RowTable).show(shown, task_lists.task_list_columns())
+    def columns(self) -> Sequence[Column[TaskListRow]]:
+        return task_lists.task_list_columns()

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Static
 
 from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.reading import list_types
-from flowyd.console.screens.live import LiveScreen
 from flowyd.console.screens.starting import start_type
+from flowyd.console.screens.tables import TableScreen
 from flowyd.console.view_model import actions, history, types
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.cells import Column, Part, Tone
 from flowyd.console.view_model.types import TypeRow
-from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
 from flowyd.errors import FlowydError
 
@@ -26,7 +23,7 @@ from flowyd.errors import FlowydError
 Infos = dict[str, list[dict[str, Any]]]
 
 
-class TypesScreen(LiveScreen[str, Infos]):
+class TypesScreen(TableScreen[str, Infos, TypeRow]):
     """The types of the domain."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,22 +38,9 @@ ctrl+n  register a type
 ctrl+d  deprecate the type, or take that back"""
     every_s = 5.0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._infos: Infos = {}
-
-    def body(self) -> ComposeResult:
-        with Horizontal(classes="bar"):
-            yield Static(content((Part("Types", Tone.STRONG),)))
-        yield RowTable[TypeRow](id="types", empty="no types are registered in this domain")
-
-    @property
-    def table(self) -> RowTable[TypeRow]:
-        return self.query_one("#types", RowTable)
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.table.focus()
+    heading = "Types"
+    table_id = "types"
+    empty = "no types are registered in this domain"
 
     def question(self) -> str:
         return self.console_app.domain
@@ -65,23 +49,17 @@ ctrl+d  deprecate the type, or take that back"""
         backend = self.console_app.backend
         return {kind: list_types(backend, question, kind) for kind in ("workflow", "activity")}
 
-    def show(self, answer: Infos) -> None:
-        self._infos = answer
-        self.set_stale(False)
-        self.filtered()
+    def rows(self) -> Sequence[TypeRow]:
+        status = self.console_app.status
+        return tuple(
+            row for kind, infos in (self.answer or {}).items() for row in types.type_rows(kind, infos, status)
+        )
 
-    def refused(self, error: Exception) -> None:
-        super().refused(error)
-        self.set_stale(True)
+    def found(self, row: TypeRow) -> bool:
+        return types.type_found(row, self.filter_text)
 
-    def filtered(self) -> None:
-        rows = [
-            row
-            for kind, infos in self._infos.items()
-            for row in types.type_rows(kind, infos, self.console_app.status)
-        ]
-        shown = tuple(row for row in rows if types.type_found(row, self.filter_text))
-        self.table.show(shown, types.type_columns(now=time.time()))
+    def columns(self) -> Sequence[Column[TypeRow]]:
+        return types.type_columns(now=time.time())
 
     def action_start(self) -> None:
         row = self.table.item

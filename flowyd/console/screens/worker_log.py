@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.widgets import Static
 
 from flowyd.console.dialogs.text import TextDialog
-from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.tables import TableScreen
 from flowyd.console.view_model import commands, log_lines
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone
 from flowyd.console.view_model.log_lines import LogLine
 from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
@@ -23,7 +22,7 @@ from flowyd.console.widgets.row_table import RowTable
 LINES = 2_000
 
 
-class LogScreen(LiveScreen[int, dict[str, Any]]):
+class LogScreen(TableScreen[int, dict[str, Any], LogLine]):
     """The tail of a worker's output."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,19 +44,14 @@ Y  copy the command that shows the log"""
         self._lines: tuple[LogLine, ...] = ()
         self._following = True
 
-    def body(self) -> ComposeResult:
-        with Horizontal(classes="bar"):
-            yield Static(id="whose")
-        yield RowTable[LogLine](id="log", empty="it has written nothing yet", marks=True)
+    heading = "Log"
+    table_id = "log"
+    empty = "it has written nothing yet"
+    marks = True
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._title()
-        self.table.focus()
-
-    @property
-    def table(self) -> RowTable[LogLine]:
-        return self.query_one("#log", RowTable)
+    def title_line(self) -> Cell:
+        follows = "following" if self._following else "not following"
+        return (Part(f"Log of {self.whose} {self.pid}", Tone.STRONG), Part(f"  {follows}", Tone.DIM))
 
     def question(self) -> int:
         return self.pid
@@ -67,27 +61,30 @@ Y  copy the command that shows the log"""
 
     def show(self, answer: dict[str, Any]) -> None:
         self._lines = log_lines.log_lines(answer["lines"])
-        self.set_stale(False)
-        self.filtered()
+        self.write_title()
+        super().show(answer)
 
     def refused(self, error: Exception) -> None:
         self.set_stale(True)
-        self.query_one("#whose", Static).update(content((Part(str(error), Tone.WARN),)))
+        self.query_one("#title-line", Static).update(content((Part(str(error), Tone.WARN),)))
+
+    def rows(self) -> Sequence[LogLine]:
+        return self._lines
+
+    def found(self, row: LogLine) -> bool:
+        return log_lines.matches(row, self.filter_text)
+
+    def columns(self) -> Sequence[Column[LogLine]]:
+        return log_lines.columns(now=time.time())
 
     def filtered(self) -> None:
-        shown = tuple(line for line in self._lines if log_lines.matches(line, self.filter_text))
-        self.table.show(shown, log_lines.columns(now=time.time()))
+        super().filtered()
         if self._following:
             self.table.action_move_to_last()
 
-    def _title(self) -> None:
-        follows = "following" if self._following else "not following"
-        parts = (Part(f"Log of {self.whose} {self.pid}", Tone.STRONG), Part(f"  {follows}", Tone.DIM))
-        self.query_one("#whose", Static).update(content(parts))
-
     def action_follow(self) -> None:
         self._following = not self._following
-        self._title()
+        self.write_title()
         self.filtered()
 
     @on(RowTable.Moved)
@@ -96,7 +93,7 @@ Y  copy the command that shows the log"""
         at_end = self.table.item is None or self.table.item is self.table.items[-1]
         if self._following and not at_end:
             self._following = False
-            self._title()
+            self.write_title()
 
     def action_copy(self) -> None:
         lines = self.table.targets

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Static
 
 from flowyd.console.screens.execution import ExecutionScreen
-from flowyd.console.screens.live import LiveScreen
+from flowyd.console.screens.quarantine import QuarantineScreen
+from flowyd.console.screens.tables import StatusScreen
 from flowyd.console.screens.worker_log import LogScreen
 from flowyd.console.view_model import actions, commands, workers
-from flowyd.console.view_model.cells import Part, Tone
-from flowyd.console.view_model.wording import duration
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone
 from flowyd.console.view_model.workers import WorkerRow
-from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
 
 
-class WorkersScreen(LiveScreen[None, None]):
+class WorkersScreen(StatusScreen[WorkerRow]):
     """The daemon's processes. The status is the app's: it asks for it all the time, for the head."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,6 +30,7 @@ class WorkersScreen(LiveScreen[None, None]):
         Binding("u", "resume", "Resume"),
         Binding("x", "recycle", "Recycle"),
         Binding("t", "dump", "Stacks", show=False),
+        Binding("z", "quarantine", "Held tasks"),
         Binding("ctrl+l", "reload", "Reload"),
         Binding("y", "copy", "Copy command", show=False),
     ]
@@ -43,63 +41,31 @@ s  scale the pool                d  drain it   u  resume it, and try
                                     again what gave up (fatal)
 x  recycle the worker, or each worker of the pool
 t  have the worker write its stacks into its log
+z  tasks that killed their workers and wait for you
 ctrl+l  reload modules and configuration
 y  copy the command that shows this
 
 For: how long in that state. Beat: age of the task's last heartbeat.
 Report: age of the last word from the worker."""
 
-    def body(self) -> ComposeResult:
-        with Horizontal(classes="bar"):
-            yield Static(id="daemon")
-        yield RowTable[WorkerRow](id="workers", empty="no daemon answers")
+    heading = "Workers"
+    table_id = "workers"
+    empty = "no daemon answers"
 
-    @property
-    def table(self) -> RowTable[WorkerRow]:
-        return self.query_one("#workers", RowTable)
+    def rows(self) -> Sequence[WorkerRow]:
+        status = self.console_app.status
+        return workers.rows(status) if status is not None else ()
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.table.focus()
-        self.status_changed()
+    def found(self, row: WorkerRow) -> bool:
+        return workers.found(row, self.filter_text)
 
-    def question(self) -> None:
-        return None
+    def columns(self) -> Sequence[Column[WorkerRow]]:
+        return workers.columns(now=time.time())
 
-    def fetch(self, question: None) -> None:
-        return question
-
-    def show(self, answer: None) -> None:
-        return answer
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        if self.is_placed:
-            self.status_changed()
-
-    def status_changed(self) -> None:
-        console, now = self.console_app, time.time()
-        self.set_stale(bool(console.daemon_trouble))
-        if console.status is None:
-            self.table.show((), workers.columns(now=now))
-            return
-        rows = workers.rows(console.status)
-        if self.filter_text:
-            rows = tuple(row for row in rows if workers.found(row, self.filter_text))
-        self.table.show(rows, workers.columns(now=now))
-        status = console.status
-        self.query_one("#daemon", Static).update(
-            content(
-                (
-                    Part("Workers", Tone.STRONG),
-                    Part(f"  daemon {status.pid} {status.state} for {duration(now - status.started_at)}"),
-                    Part(f"  flowyd {status.version}  {status.config_file}", Tone.DIM),
-                )
-            )
-        )
-
-    def filtered(self) -> None:
-        self.status_changed()
+    def title_line(self) -> Cell:
+        status = self.console_app.status
+        heading = Part(self.heading, Tone.STRONG)
+        return (heading, *workers.daemon_line(status, now=time.time())) if status is not None else (heading,)
 
     # Keys.
 
@@ -152,6 +118,9 @@ Report: age of the last word from the worker."""
             self.notify("Choose a running worker below the pool", timeout=3)
         else:
             self.propose(actions.dump(row.pool.name if row.pool else "engine", row.worker.pid))
+
+    def action_quarantine(self) -> None:
+        self.app.push_screen(QuarantineScreen())
 
     def action_reload(self) -> None:
         self.propose(actions.reload())

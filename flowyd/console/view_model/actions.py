@@ -14,6 +14,7 @@ from typing import Any
 from flowyd.console.view_model import commands
 from flowyd.console.view_model.executions import Execution
 from flowyd.console.view_model.start_form import CHILD_POLICIES
+from flowyd.control.quarantine import QuarantinedTask
 from flowyd.swf.limits import DATA_CHARACTERS, NAME_CHARACTERS, REASON_CHARACTERS, VERSION_CHARACTERS
 
 Values = Mapping[str, str]
@@ -395,6 +396,65 @@ def dump(pool: str, pid: int) -> Action:
         targets=(f"{pool} {pid}",),
         steps=lambda _values: (step,),
     )
+
+
+def release_tasks(tasks: Sequence[QuarantinedTask]) -> Action:
+    """Runs quarantined tasks again."""
+    return Action(
+        title="Release",
+        verb="Release",
+        done="released",
+        targets=tuple(map(_task_name, tasks)),
+        steps=lambda _values: tuple(_quarantine("release", task) for task in tasks),
+        warning="Its open attempts run in a fresh worker, which may die of them as those before did.",
+    )
+
+
+def fail_tasks(tasks: Sequence[QuarantinedTask]) -> Action:
+    """Has quarantined tasks failed, now and at each further attempt."""
+    return Action(
+        title="Fail",
+        verb="Fail",
+        done="failed",
+        targets=tuple(map(_task_name, tasks)),
+        steps=lambda _values: tuple(_quarantine("fail", task) for task in tasks),
+        warning="Open attempts fail at once and further ones too; the workflow's code decides what follows.",
+    )
+
+
+def raise_task_limit(tasks: Sequence[QuarantinedTask]) -> Action:
+    """Lets quarantined tasks kill more workers, and runs them again."""
+
+    def steps(values: Values) -> tuple[Step, ...]:
+        return tuple(_quarantine("raise", task, limit=int(values["limit"])) for task in tasks)
+
+    return Action(
+        title="Raise the limit of deaths",
+        verb="Raise",
+        done="may go on",
+        targets=tuple(map(_task_name, tasks)),
+        steps=steps,
+        fields=(
+            Field(
+                name="limit",
+                label="Deaths in all",
+                value=str(max(task.deaths for task in tasks) + 1),
+                needed=True,
+                whole_number=True,
+            ),
+        ),
+        warning="Its open attempts run again, until that many workers have died of them.",
+    )
+
+
+def _task_name(task: QuarantinedTask) -> str:
+    return f"{task.type_name} {task.type_version} of {task.workflow_id}"
+
+
+def _quarantine(choice: str, task: QuarantinedTask, **more: int) -> Step:
+    words = ("quarantine", choice, task.key, *map(str, more.values()))
+    step = _control(f"quarantine-{choice}", {"key": task.key, **more}, _task_name(task))
+    return replace(step, command=commands.line(*words))
 
 
 def reload() -> Action:

@@ -37,6 +37,12 @@ def domain_rows(infos: Iterable[Mapping[str, Any]], current: str) -> tuple[Domai
     )
 
 
+def domain_found(row: DomainRow, text: str) -> bool:
+    """Whether all words occur in the domain's row."""
+    written = f"{row.name} {row.description}".lower()
+    return all(word in written for word in text.lower().split())
+
+
 def domain_columns() -> tuple[Column[DomainRow], ...]:
     """The columns of the domains' table."""
     return (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowyd.console.view_model.cells import Cell, Column, Tone, by_text, cell
+from flowyd.console.view_model import wording
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_text, cell
 from flowyd.control.status import DaemonStatus
 
 
@@ -38,6 +39,19 @@ def module_rows(status: DaemonStatus) -> tuple[ModuleRow, ...]:
         for name in pool.served_types
     ]
     return (*broken, *served)
+
+
+def module_found(row: ModuleRow, text: str) -> bool:
+    """Whether all words occur in the row."""
+    written = f"{row.key} {row.kind} {row.problem}".lower()
+    return all(word in written for word in text.lower().split())
+
+
+def summary(rows: Sequence[ModuleRow]) -> Cell:
+    """How many types are served and how many modules are not."""
+    broken = sum(1 for row in rows if row.problem)
+    served = Part(f"  {wording.plural(len(rows) - broken, 'type')} served", Tone.DIM)
+    return (served, Part(f"  {broken} quarantined", Tone.BAD)) if broken else (served,)
 
 
 def module_columns() -> tuple[Column[ModuleRow], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from flowyd.console.view_model import wording
+from flowyd.console.view_model import quarantine, wording
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone, cell
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
 
@@ -199,6 +199,18 @@ def _death(row: WorkerRow) -> Cell:
     return ()
 
 
+def daemon_line(status: DaemonStatus, *, now: float) -> Cell:
+    """What the daemon is, for the line above its workers."""
+    ran = wording.duration(now - status.started_at)
+    held = quarantine.held(status.quarantined)
+    told = (Part(f"  ‼ {wording.plural(held, 'task')} held, z shows them", Tone.BAD),) if held else ()
+    return (
+        Part(f"  daemon {status.pid} {status.state} for {ran}"),
+        *told,
+        Part(f"  flowyd {status.version}  {status.config_file}", Tone.DIM),
+    )
+
+
 def health(status: DaemonStatus) -> Cell:
     """The daemon in one line: its state, workers up of wanted, what is broken."""
     wanted = sum(pool.processes for pool in status.pools)
@@ -210,4 +222,7 @@ def health(status: DaemonStatus) -> Cell:
         parts.append(Part(f"  {busy} busy", Tone.BUSY))
     if broken:
         parts.append(Part(f"  {wording.plural(broken, 'module')} quarantined", Tone.BAD))
+    held = quarantine.held(status.quarantined)
+    if held:
+        parts.append(Part(f"  ‼ {wording.plural(held, 'task')} held", Tone.BAD))
     return tuple(parts)
