@@ -98,7 +98,7 @@ class ModuleKeeper:
 
     def next_at(self) -> float | None:
         """When `act` has something to do by time alone."""
-        if self._crew.ending is not Ending.NO:
+        if self._crew.roster.ending is not Ending.NO:
             return None
         moments = [
             moment
@@ -110,15 +110,15 @@ class ModuleKeeper:
 
     def act(self, now: float) -> None:
         """Starts the probes that are due."""
-        if self._crew.ending is not Ending.NO:
-            self._crew.dismiss(_NAME)
+        if self._crew.roster.ending is not Ending.NO:
+            self._crew.envoys.dismiss(_NAME)
             return
         for kind, one in self._kinds.items():
             due = [moment for moment in (one.look_at, one.watch.settling.due_at()) if moment is not None]
             if not one.is_probed and (kind in self._reload_left or (due and now >= min(due))):
                 self._probe(kind, one)
         coming = any(one.is_probed or one.watch.settling.due_at() is not None for one in self._kinds.values())
-        self._crew.rolling.set(under_way=coming or not self._crew.settled())
+        self._crew.rolling.set(under_way=coming or not self._crew.roster.settled())
 
     def begin_reload(self, reload: Reload) -> None:
         """Has the modules tried as the new configuration has it, refused ones again; `done` is called then.
@@ -166,7 +166,7 @@ class ModuleKeeper:
             spec = self._spec(kind, config, stock, replay=reload is None or not reload.is_forced)
             self._folder(kind).mkdir(mode=0o750, parents=True, exist_ok=True)
             spec.answer.unlink(missing_ok=True)
-            self._crew.send(
+            self._crew.envoys.send(
                 _probe_main(spec),
                 name=_NAME,
                 limit_s=PROBE_S,
@@ -206,7 +206,7 @@ class ModuleKeeper:
 
     def _failed(self, kind: PoolKind, one: _Kind, why: str) -> None:
         """What is served goes on; at a start that is what was served last time."""
-        if self._crew.ending is not Ending.NO:
+        if self._crew.roster.ending is not Ending.NO:
             return
         first, longest = _AGAIN_S
         pause = min(longest, first * 2.0**one.failures)
@@ -221,7 +221,7 @@ class ModuleKeeper:
     def _reload_step(self, kind: PoolKind, one: _Kind, why: str | None) -> None:
         reload = one.reload
         one.reload = None
-        self._crew.changed = True
+        self._crew.roster.changed = True
         if reload is None or reload is not self._reload:
             return
         self._reload_left.discard(kind)
@@ -251,14 +251,14 @@ class ModuleKeeper:
             contents=contents,
             refused={path: refusal.why for path, refusal in stock.refusals.items()},
         )
-        for pool in self._crew.pools.values():
+        for pool in self._crew.roster.pools.values():
             if pool.kind is kind and pool.serve(one.modules):
                 logger.info(
                     "pool %s gets other modules, worker by worker",
                     pool.name,
                     extra={"action": "modules", "pool": pool.name},
                 )
-        self._crew.changed = True
+        self._crew.roster.changed = True
 
     # Files.
 

@@ -53,7 +53,7 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
     set_up_logging(spec.log_level, style=LogStyle.PREFIXED)
     os.environ.update(spec.environment)
     stop = StopSignal()
-    stop.install(limit_s=spec.stop_timeout_s)
+    stop.install(limit_s=spec.stop_timeout_s + spec.service.poll_wait_s)
     reporter = Reporter(reports_fd, _hand(spec))
     reporter.report(WorkerState.LOADING, until=time.monotonic() + LOADING_S)
     title = f"flowyd: {spec.pool} {spec.kind.value} worker"

@@ -8,6 +8,7 @@ from pathlib import Path
 from flowyd.config.records import Backend, PoolKind, Swf
 from flowyd.control.in_hand import PollUnderWay
 from flowyd.control.reports import TaskInHand
+from flowyd.swf.limits import POLL_READ_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,11 @@ class ServiceSpec:
     def embedded(self) -> bool:
         """Whether the service is our own engine."""
         return self.swf.backend is Backend.EMBEDDED
+
+    @property
+    def poll_wait_s(self) -> float:
+        """How long a poll may last that the service cannot take back, seconds; 0: it can."""
+        return 0.0 if self.embedded else POLL_READ_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
