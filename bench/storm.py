@@ -46,15 +46,16 @@ class Storm:
 
     def run(self, *, workflows: int, duration_s: float, pause_s: float) -> None:
         """So many executions over the time, and mischief after every pause."""
-        self._begin("anchor", "anchor", 7, Promised(result=50, activities=2))
+        if not self._begin("anchor", "anchor", 7, Promised(result=50, activities=2)):
+            raise DemoError("the anchor could not be started")
         began = time.monotonic()
         next_mischief = began + pause_s
         started = 0
         while (elapsed := time.monotonic() - began) < duration_s or started < workflows:
             if elapsed > duration_s + PATIENCE_S:
                 raise DemoError(f"only {started} of {workflows} executions could be started")
-            if started < workflows * min(1.0, elapsed / duration_s) and self._has_room():
-                self._begin_sums(started)
+            is_due = started < workflows * min(1.0, elapsed / duration_s)
+            if is_due and self._has_room() and self._begin_sums(started):
                 started += 1
                 continue
             if time.monotonic() >= next_mischief:
@@ -96,9 +97,9 @@ class Storm:
         self.promised[workflow_id] = promised
         return True
 
-    def _begin_sums(self, number: int) -> None:
+    def _begin_sums(self, number: int) -> bool:
         total = sum((number + more) ** 2 for more in range(3))
-        self._begin("sums", f"sums-{number}", number, Promised(result=total, activities=4))
+        return self._begin("sums", f"sums-{number}", number, Promised(result=total, activities=4))
 
     def _begin_dropped(self) -> None:
         """Starts one execution of each type that was dropped in, as soon as it is served."""

@@ -211,31 +211,29 @@ class StormDaemon:
         Raises:
             FlowydError: a fault, or nobody answered.
         """
-        client = LeanClient(f"unix://{self.folder / 'run' / 'engine.sock'}")
+        # Patience is the caller's: the engine may be resting, and need waking.
+        client = LeanClient(f"unix://{self.folder / 'run' / 'engine.sock'}", read_timeout_s=5.0)
         try:
             return dict(client.call(action, {"domain": DOMAIN, **request}))
         finally:
             client.close()
 
     def start_execution(self, workflow_type: str, workflow_id: str, number: int) -> bool:
-        """Starts it; a start whose answer got lost is asked for again, and then stands already.
+        """Whether it stands; not if nobody answers, or the type is not there yet.
 
-        False: the type is not there yet.
+        A start whose answer got lost stands when it is asked for again.
         """
         request = {
             "workflowId": workflow_id,
             "workflowType": {"name": workflow_type, "version": "1"},
             "input": json.dumps([[number], {}]),
         }
-        while True:
-            try:
-                with contextlib.suppress(WorkflowExecutionAlreadyStartedFault):
-                    self.call("StartWorkflowExecution", request)
-                return True
-            except UnknownResourceFault:
-                return False
-            except UnreachableError:
-                time.sleep(0.05)
+        try:
+            with contextlib.suppress(WorkflowExecutionAlreadyStartedFault):
+                self.call("StartWorkflowExecution", request)
+        except (UnknownResourceFault, UnreachableError):
+            return False
+        return True
 
     def open_executions(self) -> int | None:
         """How many are open; None while nobody answers."""

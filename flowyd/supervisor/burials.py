@@ -20,7 +20,7 @@ from flowyd.supervisor.plan import Ending
 from flowyd.supervisor.pools import PoolState
 from flowyd.supervisor.roster import Roster
 from flowyd.supervisor.succession import Succession
-from flowyd.worker.spec import HANDED_ON, WORKER_DIED
+from flowyd.worker.spec import HANDED_ON, SERVICE_AWAY, WORKER_DIED
 
 logger = logging.getLogger(__name__)
 
@@ -78,13 +78,14 @@ class Burials:
         self.succession.answered_for(child, has_successor=self.roster.ending is Ending.NO)
         pool = self.roster.pools.get(child.pool)
         if pool is not None and not expected:
-            self._note_death(pool, child, death)
+            self._note_death(pool, child, death, status)
 
-    def _note_death(self, pool: PoolState, child: Child, death: str) -> None:
+    def _note_death(self, pool: PoolState, child: Child, death: str, status: int) -> None:
         pool.restarts[child.slot] += 1
         pool.last_death[child.slot] = death
         siblings = [other for other in self.roster.members(pool.name) if other.slot == child.slot]
-        if not child.ready and child.generation == pool.generation and siblings:
+        is_at_fault = not child.ready and os.waitstatus_to_exitcode(status) != SERVICE_AWAY
+        if is_at_fault and child.generation == pool.generation and siblings:
             self.roster.keep_workers(pool, f"a new worker {death} before it was ready")
             return
         now = time.monotonic()

@@ -121,7 +121,11 @@ class Commands:
         return {"lines": [asdict(line) for line in child.ring.last(count)]}
 
     def _reload(self, arguments: Arguments) -> Later:
-        """Arguments: force. Answer: changed, a sentence; refused, module path to why it is not served."""
+        """Arguments: force.
+
+        Answer: changed, a sentence; refused, module path to why it is not served; replayed and not_replayed,
+        numbers of open executions.
+        """
         return self._daemon.reload(is_forced=bool(arguments.get("force")))
 
     def _scale(self, arguments: Arguments) -> dict[str, Any]:

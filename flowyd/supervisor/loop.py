@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import FrameType
 
 from flowyd.config.load import load
@@ -33,6 +33,7 @@ from flowyd.supervisor.picture import summary
 from flowyd.supervisor.plan import Ending, end_within_s
 from flowyd.supervisor.pools import ENGINE, PoolState, pools_of
 from flowyd.supervisor.reloading import difference, needs_restart
+from flowyd.worker.replay_gate import Replays
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +83,8 @@ class Supervisor:
         self._status_sent = ""
         #: When the stop that is under way is over at the latest (CLOCK_MONOTONIC).
         self._stopped_by = 0.0
-        #: Reloads whose answer waits for the new workers, and what each changed.
-        self._reloads: list[tuple[Later, str]] = []
+        #: Reloads whose answer waits for the new workers, with the part of it that is known.
+        self._reloads: list[tuple[Later, dict[str, object]]] = []
         self._unsettled_since = time.monotonic()
 
     def run(self) -> int:
@@ -143,7 +144,7 @@ class Supervisor:
     def reload(self, *, is_forced: bool) -> Later:
         """Loads the configuration again, has the modules tried, then applies the difference.
 
-        The answer comes when new workers have taken their places: changed, a sentence; refused, by path.
+        The answer comes when new workers have taken their places: see `Commands`.
 
         Raises:
             FlowydError: the daemon stops, or the change needs a restart; ConfigError: it is wrong.
@@ -164,12 +165,12 @@ class Supervisor:
         later = Later()
         generations = {name: pool.generation for name, pool in self.crew.roster.pools.items()}
 
-        def done(failure: str | None) -> None:
+        def done(failure: str | None, replays: Replays) -> None:
             if failure is not None:
                 logger.error("reload refused: %s", failure, extra={"action": "reload"})
                 later.settle(ControlAnswer(error=failure))
                 return
-            self._reloads.append((later, self._apply(new, generations)))
+            self._reloads.append((later, {"changed": self._apply(new, generations), **asdict(replays)}))
 
         self.modules.begin_reload(Reload(config=new, is_forced=is_forced, done=done))
         return later
@@ -234,11 +235,11 @@ class Supervisor:
     def _answer_reloads(self) -> None:
         """Tells those who asked for a reload what came of it."""
         reloads, self._reloads = self._reloads, []
-        for later, changed in reloads:
+        for later, known in reloads:
             refused = self.modules.refused()
             for pool in self.crew.roster.pools.values():
                 refused.update(pool.refused_modules)
-            later.settle(ControlAnswer(answer={"changed": changed, "refused": refused}))
+            later.settle(ControlAnswer(answer={**known, "refused": refused}))
 
     def _tell_manager(self, now: float) -> None:
         if self.crew.roster.ending is not Ending.NO:

@@ -75,6 +75,8 @@ class PoolWanted:
     stop_timeout_s: float = 30.0
     backoff_first_s: float = 0.5
     backoff_longest_s: float = 30.0
+    #: How long a slot rests that is FATAL.
+    rest_s: float = FATAL_RETRY_S
     recycle_tasks: int | None = None
     recycle_age_s: float | None = None
     recycle_rss_bytes: int | None = None
@@ -213,7 +215,7 @@ def after_death(slot: SlotSeen, pool: PoolWanted, *, lived_s: float, now: float,
     """
     deaths = 1 if lived_s >= FAST_DEATH_S else slot.fast_deaths + 1
     if deaths >= FATAL_DEATHS:
-        return SlotSeen(fast_deaths=deaths, retry_at=now + FATAL_RETRY_S * (1 + 0.1 * jitter))
+        return SlotSeen(fast_deaths=deaths, retry_at=now + pool.rest_s * (1 + 0.1 * jitter))
     if deaths == 1:
         return SlotSeen(fast_deaths=deaths)
     pause = min(pool.backoff_longest_s, pool.backoff_first_s * 2.0 ** (deaths - 2))

@@ -24,6 +24,8 @@ ERRAND_RANK = 1
 ENGINE_STOP_S = 10.0
 #: Callers wait while the engine is away, so its pauses are short.
 ENGINE_BACKOFF_S = (0.2, 5.0)
+#: So is its rest after it died again and again.
+ENGINE_REST_S = 10.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -80,6 +82,7 @@ class PoolState:
                 stop_timeout_s=ENGINE_STOP_S,
                 backoff_first_s=first,
                 backoff_longest_s=longest,
+                rest_s=ENGINE_REST_S,
             )
         return PoolWanted(
             name=pool.name,

@@ -87,6 +87,9 @@ QUARANTINED = "quarantined"
 #: Exit code of a replaced worker that leaves the task in its hand to its successor.
 HANDED_ON = 75
 
+#: Exit code of a worker that could not begin because the service is away: its code is not at fault.
+SERVICE_AWAY = 69
+
 #: Exit codes of an errand that asked a question; another code means that nobody answered.
 TASK_OPEN = 10
 TASK_CLOSED = 11

@@ -31,6 +31,7 @@ from flowyd.supervisor.plan import (
     plan,
     rested,
 )
+from flowyd.supervisor.pools import PoolState
 
 NOW = 1000.0
 ENGINE = PoolWanted(name="engine", rank=0, processes=1)
@@ -208,6 +209,15 @@ def test_a_second_request_to_end_kills_workers_and_still_lets_the_engine_close()
     assert plan(wanted, Seen(children=(child(1, ENGINE),)), NOW) == [
         Stop(pid=1, reason=StopReason.SHUTDOWN, kill_at=NOW + 5)
     ]
+
+
+def test_an_engine_that_keeps_dying_rests_for_a_shorter_time_because_everybody_waits_for_it() -> None:
+    engine = PoolState(config=None, processes=1).wanted()
+    slot = SlotSeen(fast_deaths=FATAL_DEATHS)
+
+    rests = [after_death(slot, pool, lived_s=0.1, now=NOW, jitter=0.0).retry_at for pool in (engine, IMAGES)]
+
+    assert rests == [NOW + 10, NOW + FATAL_RETRY_S]
 
 
 def test_pauses_double_from_the_second_fast_death_up_to_the_longest() -> None:
