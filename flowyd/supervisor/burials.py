@@ -17,7 +17,7 @@ from flowyd.supervisor.fates import Fates
 from flowyd.supervisor.nursery import Nursery, ended_children
 from flowyd.supervisor.orders import about, serve_released
 from flowyd.supervisor.plan import Ending
-from flowyd.supervisor.pools import PoolState
+from flowyd.supervisor.pools import Death, PoolState
 from flowyd.supervisor.roster import Roster
 from flowyd.supervisor.succession import Succession
 from flowyd.worker.spec import HANDED_ON, SERVICE_AWAY, WORKER_DIED
@@ -82,7 +82,7 @@ class Burials:
 
     def _note_death(self, pool: PoolState, child: Child, death: str, status: int) -> None:
         pool.restarts[child.slot] += 1
-        pool.last_death[child.slot] = death
+        pool.last_death[child.slot] = Death(how=death, at=time.time())
         siblings = [other for other in self.roster.members(pool.name) if other.slot == child.slot]
         is_at_fault = not child.ready and os.waitstatus_to_exitcode(status) != SERVICE_AWAY
         if is_at_fault and child.generation == pool.generation and siblings:

@@ -75,6 +75,7 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
     task = None
     if child.task is not None:
         task = {name: value for name, value in asdict(child.task).items() if name != "task_token"}
+    death = pool.last_death.get(child.slot)
     heartbeat = report.last_heartbeat_at if report else None
     return WorkerStatus(
         pid=child.pid,
@@ -90,12 +91,14 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
         rss_bytes=rss_bytes(child.pid),
         cpu_percent=child.cpu.look(cpu_s(child.pid), now),
         restarts=pool.restarts[child.slot],
-        last_death=pool.last_death.get(child.slot, ""),
+        last_death=death.how if death else "",
+        last_death_at=death.at if death else None,
     )
 
 
 def _absent(crew: Crew, pool: PoolState, number: int, now: float) -> WorkerStatus:
     slot = crew.roster.slot(pool.name, number)
+    death = pool.last_death.get(number)
     wait = max(0.0, slot.retry_at - now) if slot.retry_at is not None else None
     state = "fatal" if slot.fatal else "back-off" if wait else "starting"
     return WorkerStatus(
@@ -103,6 +106,7 @@ def _absent(crew: Crew, pool: PoolState, number: int, now: float) -> WorkerStatu
         state=state,
         state_s=0.0,
         restarts=pool.restarts[number],
-        last_death=pool.last_death.get(number, ""),
+        last_death=death.how if death else "",
+        last_death_at=death.at if death else None,
         retry_in_s=wait,
     )

@@ -28,6 +28,16 @@ ENGINE_BACKOFF_S = (0.2, 5.0)
 ENGINE_REST_S = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """An unexpected one."""
+
+    #: Such as "killed by SIGKILL".
+    how: str
+    #: Epoch seconds.
+    at: float
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class PoolState:
     """One pool."""
@@ -52,7 +62,8 @@ class PoolState:
     #: By slot, polls of a dead worker whose answers it did not read.
     polls: dict[int, tuple[PollUnderWay, ...]] = field(default_factory=dict)
     restarts: Counter[int] = field(default_factory=Counter)
-    last_death: dict[int, str] = field(default_factory=dict)
+    #: By slot, how its last worker died that was not told to end.
+    last_death: dict[int, Death] = field(default_factory=dict)
     _before: tuple[Pool | None, int, int, Modules | None] | None = None
 
     @property

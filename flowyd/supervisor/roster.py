@@ -80,6 +80,6 @@ class Roster:
         )
 
     def _slot_settled(self, pool: PoolState, number: int) -> bool:
-        return number in pool.last_death or any(
+        return self.slot(pool.name, number).fast_deaths > 0 or any(
             child.slot == number and child.ready for child in self.members(pool.name)
         )
