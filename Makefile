@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help install install-dev demo run test test-systemd lint bench bench-peers bench-full clean
+.PHONY: help install install-dev demo run test test-systemd storm lint bench bench-peers bench-full clean
 
 help:
 	@echo "make demo     the image workflow on a real daemon in a temporary folder"
 	@echo "make run      the daemon in the foreground, state under ./var"
 	@echo "make test     all tests"
+	@echo "make storm    ten minutes of kills, reloads and broken modules under 2,000 workflows"
 	@echo "make lint     ruff and mypy --strict"
 	@echo "make bench    benchmarks, short form; make bench-full: all peers and sizes, hours"
 	@echo "make install  flowyd and the sample activities' libraries in $(VENV)"
@@ -41,6 +42,10 @@ test: install-dev
 # FLOWYD_SYSTEMD: a command that runs a program on a machine with systemd; see tests/systemd/run.py.
 test-systemd: install-dev
 	$(BIN)/python tests/systemd/run.py
+
+# Its short form is one of the tests. `python -m bench.storm --help` has length, seed and pace.
+storm: install
+	$(BIN)/python -m bench.storm
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +85,12 @@ class Daemon:
             (self.folder / name).mkdir(mode=0o700)
         self.config.write_text(CONFIG.format(processes=processes, images=self.pictures))
 
-    def start(self) -> None:
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Starts `flowyd run`, away from our terminal so that Ctrl-C reaches only us."""
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*FLOWYD, "run", "--config", str(self.config)],
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

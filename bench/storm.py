@@ -1,277 +1,171 @@
-"""A storm: image workflows run while anything of the daemon is killed with -9 at random moments.
+"""A storm: workflows run while everything that may happen to a daemon happens, as a seeded chance has it.
 
-`python -m bench.storm` starts the real daemon on a temporary folder, keeps starting executions of
-`imagecateg`, kills engine, workers, supervisor, or all of them at once, as a seeded chance has it (the
-supervisor is started again, as systemd would), and then waits for the end. It fails unless every execution
-completed in its first run, every task closed at most once, every result file is there, and no process is
-left; and it tells how long the slowest task took from its start to its close, which for a task that got lost
-would be its timeout.
+`python -m bench.storm` starts the real daemon on a temporary folder and keeps starting executions while it
+kills engine, workers, supervisor or all of them with -9, reloads, changes and breaks the configuration,
+resizes and drains pools, and drops in new, changed, half-written and broken modules (`bench.mischief` has all
+kinds). In the storm's second half the supervisor is spared, so that its memory can be watched.
+
+It fails unless at the end every execution completed in its first run with the right result, every attempt was
+run once, no process and no descriptor was left behind, and the supervisor's memory did not grow.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import os
 import random
 import shutil
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any
 
 import psutil
 
-from bench.demo_daemon import Daemon, DemoError, new_folder
-from bench.demo_pictures import Picture, paint
-from bench.demo_server import serving
-from flowyd.control.status import DaemonStatus
-from flowyd.errors import UnreachableError
-from flowyd.swf.faults import WorkflowExecutionAlreadyStartedFault
-from flowyd.swf.lean import LeanClient
+from bench.demo_daemon import DemoError, new_folder
+from bench.mischief import Mischief
+from bench.storm_daemon import PATIENCE_S, StormDaemon
+from bench.storm_promises import Promised, check_attempts, check_descriptors, check_executions, open_files
 
-DOMAIN = "demo"
-#: How often each kind of process is the victim.
-VICTIMS = {"activity worker": 5, "decision worker": 3, "engine": 3, "supervisor": 1, "everything": 1}
-#: Longer than any timeout of a task (60 s for a decision, 300 s for an activity). No task should have to wait
-#: for its timeout; if one does, the storm tells.
-PATIENCE_S = 400.0
-#: A process that dies eight times in a row, each time soon, is left alone for a minute; before that all die.
-MOST_IN_A_ROW = 5
-#: Executions open at once, so that what is measured after the last kill is no backlog.
-IN_FLIGHT = 20
-CLOSES = (
-    "ActivityTaskCompleted",
-    "ActivityTaskFailed",
-    "ActivityTaskTimedOut",
-    "ActivityTaskCanceled",
-)
-ENDS = (*CLOSES, "DecisionTaskCompleted", "DecisionTaskTimedOut")
+#: Executions open at once at most, so that the storm's end is no backlog.
+IN_FLIGHT = 40
+#: What the supervisor may grow by in the storm's second half.
+GROWTH_MIB = 3.0
+_TICK_S = 0.02
 
 
 class Storm:
     """One storm over one daemon."""
 
-    def __init__(self, daemon: Daemon, *, workflows: int, seed: int, pause_s: float) -> None:
-        self.daemon = daemon
-        self.workflows = workflows
-        self.pause_s = pause_s
-        self.chance = random.Random(seed)
-        self.kills: Counter[str] = Counter()
-        #: Those under the supervisor that runs.
-        self.in_a_row: Counter[str] = Counter()
-        self.slowest_task_s = 0.0
+    def __init__(self, daemon: StormDaemon, mischief: Mischief, chance: random.Random) -> None:
+        self.promised: dict[str, Promised] = {}
+        #: The supervisor's resident memory while it was spared, MiB.
+        self.memory_mib: list[float] = []
+        self._daemon = daemon
+        self._mischief = mischief
+        self._chance = chance
+        self._dropped_started = 0
 
-    def run(self, url: str) -> None:
-        """Starts every execution, so many at a time, with a kill after every pause."""
-        next_kill = time.monotonic() + self.pause_s
-        for number in range(self.workflows):
-            self.start_execution(f"storm-{number}", f"{url}{number}.png")
-            while True:
-                time.sleep(self.pause_s / 20)
-                if time.monotonic() >= next_kill:
-                    self.kill_something()
-                    next_kill = time.monotonic() + self.pause_s * self.chance.uniform(0.5, 1.5)
-                if self.open_now() < IN_FLIGHT:
-                    break
-        for _ in range(5):
-            time.sleep(self.pause_s)
-            self.kill_something()
+    def run(self, *, workflows: int, duration_s: float, pause_s: float) -> None:
+        """So many executions over the time, and mischief after every pause."""
+        if not self._begin("anchor", "anchor", 7, Promised(result=50, activities=2)):
+            raise DemoError("the anchor could not be started")
+        began = time.monotonic()
+        next_mischief = began + pause_s
+        started = 0
+        while (elapsed := time.monotonic() - began) < duration_s or started < workflows:
+            if elapsed > duration_s + PATIENCE_S:
+                raise DemoError(f"only {started} of {workflows} executions could be started")
+            is_due = started < workflows * min(1.0, elapsed / duration_s)
+            if is_due and self._has_room() and self._begin_sums(started):
+                started += 1
+                continue
+            if time.monotonic() >= next_mischief:
+                self._mischief.one(spare_supervisor=elapsed > duration_s / 2)
+                self._begin_dropped()
+                next_mischief = time.monotonic() + pause_s * self._chance.uniform(0.5, 1.5)
+                if elapsed > duration_s / 2:
+                    self._weigh()
+            time.sleep(_TICK_S)
 
-    def open_now(self) -> int:
-        """How many executions are open; as many as may be while nobody answers."""
-        request = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
-        try:
-            count: int = LeanClient(self.daemon.endpoint).call("CountOpenWorkflowExecutions", request)[
-                "count"
-            ]
-        except UnreachableError:
-            return IN_FLIGHT
-        return count
-
-    def start_execution(self, workflow_id: str, url: str) -> None:
-        """Starts it; a start whose answer got lost is asked for again, and then stands already."""
-        request = {
-            "domain": DOMAIN,
-            "workflowId": workflow_id,
-            "workflowType": {"name": "imagecateg", "version": "1"},
-            "input": json.dumps([[url], {}]),
-        }
-        while True:
-            try:
-                with contextlib.suppress(WorkflowExecutionAlreadyStartedFault):
-                    LeanClient(self.daemon.endpoint).call("StartWorkflowExecution", request)
-                return
-            except UnreachableError:
-                time.sleep(0.05)
-
-    def kill_something(self) -> None:
-        """Kills one process, or all; a killed supervisor is started again at once."""
-        status = self.daemon.status()
-        if status is None:
-            return
-        kind = self.chance.choices(list(VICTIMS), weights=list(VICTIMS.values()))[0]
-        if self.in_a_row[kind] == MOST_IN_A_ROW:
-            kind = "everything"
-        pids = [pid for pid in self.pids(status)[kind] if pid]
-        if not pids:
-            return
-        self.daemon.look()
-        self.kills[kind] += 1
-        self.in_a_row[kind] += 1
-        for pid in pids if kind == "everything" else [self.chance.choice(pids)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if kind in ("supervisor", "everything"):
-            self.in_a_row.clear()
-            assert self.daemon.process is not None
-            self.daemon.process.wait()
-            self.daemon.start()
-            self.wait_until_running()
-
-    def wait_until_running(self) -> None:
-        """Returns when the daemon started again serves; its workers are busy at once.
+    def come_to_rest(self) -> float:
+        """Heals, lets everything end, and answers how many seconds that took.
 
         Raises:
-            DemoError: it ended, or took too long.
-        """
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline and self.daemon.ended_with is None:
-            status = self.daemon.status()
-            if status is not None and status.state == "running":
-                return
-            time.sleep(0.05)
-        raise DemoError(f"the supervisor did not come back: exit code {self.daemon.ended_with}")
-
-    def pids(self, status: DaemonStatus) -> dict[str, list[int]]:
-        """The living processes by kind."""
-        workers: dict[str, list[int]] = {"activity": [], "decision": []}
-        for pool in status.pools:
-            workers[pool.kind] += [worker.pid for worker in pool.workers]
-        return {
-            "activity worker": workers["activity"],
-            "decision worker": workers["decision"],
-            "engine": [status.engine.pid] if status.engine else [],
-            "supervisor": [status.pid],
-            # The supervisor first, so that it answers for nobody.
-            "everything": [
-                status.pid,
-                *(child.pid for child in psutil.Process(status.pid).children(recursive=True)),
-            ],
-        }
-
-    def wait_for_the_end(self) -> float:
-        """Seconds until no execution is open.
-
-        Raises:
-            DemoError: some still are after a long time.
+            DemoError: executions are still open after a long time.
         """
         began = time.monotonic()
+        self._mischief.heal()
+        self._daemon.call("SignalWorkflowExecution", {"workflowId": "anchor", "signalName": "end"})
         while time.monotonic() < began + PATIENCE_S:
-            if self.open_now() == 0:
+            self._begin_dropped()
+            if self._dropped_started == len(self._mischief.dropped) and self._daemon.open_executions() == 0:
                 return time.monotonic() - began
-            time.sleep(0.05)
-        raise DemoError(f"{self.open_now()} executions are still open after {PATIENCE_S:g} s")
+            time.sleep(0.1)
+        raise DemoError(f"{self._daemon.open_executions()} executions are open after {PATIENCE_S:g} s")
 
-    def check(self) -> Counter[str]:
-        """Holds every execution to what was promised; how many activities ran how often.
+    def growth_mib(self) -> float:
+        """What the spared supervisor grew by: the last quarter's most against the first quarter's most."""
+        quarter = max(1, len(self.memory_mib) // 4)
+        return max(self.memory_mib[-quarter:]) - max(self.memory_mib[:quarter])
 
-        Raises:
-            DemoError: something was lost or done twice.
-        """
-        infos = list(self.closed())
-        if sorted(info["execution"]["workflowId"] for info in infos) != sorted(
-            f"storm-{number}" for number in range(self.workflows)
-        ):
-            raise DemoError(f"{len(infos)} runs closed for {self.workflows} workflows")
-        attempts: Counter[str] = Counter()
-        for info in infos:
-            attempts.update(self.check_one(info))
-        return attempts
+    def _has_room(self) -> bool:
+        open_now = self._daemon.open_executions()
+        return open_now is not None and open_now < IN_FLIGHT
 
-    def closed(self) -> Iterator[dict[str, Any]]:
-        client = LeanClient(self.daemon.endpoint)
-        request: dict[str, Any] = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
-        while True:
-            page = client.call("ListClosedWorkflowExecutions", request)
-            yield from page["executionInfos"]
-            if "nextPageToken" not in page:
+    def _begin(self, workflow_type: str, workflow_id: str, number: int, promised: Promised) -> bool:
+        if not self._daemon.start_execution(workflow_type, workflow_id, number):
+            return False
+        self.promised[workflow_id] = promised
+        return True
+
+    def _begin_sums(self, number: int) -> bool:
+        total = sum((number + more) ** 2 for more in range(3))
+        return self._begin("sums", f"sums-{number}", number, Promised(result=total, activities=4))
+
+    def _begin_dropped(self) -> None:
+        """Starts one execution of each type that was dropped in, as soon as it is served."""
+        for number in self._mischief.dropped[self._dropped_started :]:
+            name = f"dropped_{number}"
+            if not self._begin(name, name, number, Promised(result=number, activities=1)):
                 return
-            request["nextPageToken"] = page["nextPageToken"]
+            self._dropped_started += 1
 
-    def check_one(self, info: dict[str, Any]) -> Counter[str]:
-        name = info["execution"]["workflowId"]
-        events = LeanClient(self.daemon.endpoint).call(
-            "GetWorkflowExecutionHistory", {"domain": DOMAIN, "execution": info["execution"]}
-        )["events"]
-        if [event["eventId"] for event in events] != list(range(1, len(events) + 1)):
-            raise DemoError(f"{name}: event ids are not dense")
-        closing = events[-1]
-        if closing["eventType"] != "WorkflowExecutionCompleted":
-            raise DemoError(f"{name}: {closing}")
-        path = json.loads(closing["workflowExecutionCompletedEventAttributes"]["result"])
-        if not os.path.exists(path):
-            raise DemoError(f"{name}: its result {path} is missing")
-        closes = Counter(
-            event[_attributes(event)]["scheduledEventId"] for event in events if event["eventType"] in CLOSES
-        )
-        if any(count > 1 for count in closes.values()):
-            raise DemoError(f"{name}: a task closed twice: {closes}")
-        completed = Counter(event["eventType"] for event in events)["ActivityTaskCompleted"]
-        if completed != 3:
-            raise DemoError(f"{name}: {completed} activities completed instead of 3")
-        self.slowest_task_s = max(self.slowest_task_s, *_task_times(events))
-        return Counter(event["eventType"] for event in events if event["eventType"] in ENDS)
-
-
-def _attributes(event: dict[str, Any]) -> str:
-    kind = event["eventType"]
-    return f"{kind[0].lower()}{kind[1:]}EventAttributes"
-
-
-def _task_times(events: list[dict[str, Any]]) -> Iterator[float]:
-    """Seconds from each task's start to its close."""
-    for event in events:
-        if event["eventType"] in ENDS:
-            started = event[_attributes(event)]["startedEventId"]
-            if started:
-                yield event["eventTimestamp"] - events[started - 1]["eventTimestamp"]
+    def _weigh(self) -> None:
+        status = self._daemon.status()
+        if status is not None:
+            self.memory_mib.append(psutil.Process(status.pid).memory_info().rss / 2**20)
 
 
 def main() -> int:
     """Runs the storm; 0 if everything held."""
-    parser = argparse.ArgumentParser(prog="python -m bench.storm", description=__doc__.splitlines()[0])
-    parser.add_argument("--workflows", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds between two kills, on average")
-    options = parser.parse_args()
-    daemon = Daemon(new_folder())
-    storm = Storm(daemon, workflows=options.workflows, seed=options.seed, pause_s=options.pause)
+    # So that the daemon is ended also when the storm itself is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    options = _options()
+    daemon = StormDaemon(new_folder())
     print(f"seed {options.seed}; folder {daemon.folder}", flush=True)
-    image = paint(Picture(name="drop.png", tint=(50, 110, 200), size=(400, 300)))
     try:
-        daemon.lay_out(processes=4)
+        daemon.lay_out()
         daemon.start()
-        daemon.wait_until_ready()
-        with serving({f"{number}.png": image for number in range(options.workflows)}) as url:
-            storm.run(url)
-            print(f"killed with -9: {dict(storm.kills)}", flush=True)
-            print(f"all closed {storm.wait_for_the_end():.1f} s after the last kill", flush=True)
-        attempts = storm.check()
-        print(f"{options.workflows} of {options.workflows} completed; tasks: {dict(attempts)}")
-        print(f"the slowest task took {storm.slowest_task_s:.1f} s")
-        code, took_s = daemon.stop()
-        print(f"stopped after {took_s:.1f} s with exit code {code}; no process is left")
+        _run(daemon, options)
     except DemoError as error:
         print(f"FAILED: {error}; the folder is kept: {daemon.folder}", file=sys.stderr)
         return 1
     finally:
         daemon.end()
-    shutil.rmtree(daemon.folder)
-    return code
+    if not options.keep:
+        shutil.rmtree(daemon.folder)
+    return 0
+
+
+def _run(daemon: StormDaemon, options: argparse.Namespace) -> None:
+    chance = random.Random(options.seed)
+    mischief = Mischief(daemon, chance, pause_s=options.pause)
+    storm = Storm(daemon, mischief, chance)
+    before = open_files(daemon.wait_until_quiet())
+    storm.run(workflows=options.workflows, duration_s=options.seconds, pause_s=options.pause)
+    for kind, times in mischief.done.most_common():
+        print(f"{times:5} x {kind}")
+    print(f"all executions closed {storm.come_to_rest():.1f} s after the storm", flush=True)
+    account = check_executions(daemon, storm.promised)
+    print(f"{len(storm.promised)} of {len(storm.promised)} completed; tasks: {dict(account.ends)}")
+    print(f"the slowest task took {account.slowest_task_s:.1f} s; timed out: {account.timed_out or 'none'}")
+    attempts, editions = check_attempts(daemon)
+    print(f"{attempts} attempts, each run once, in {editions} editions of their module")
+    print(f"open files before {before}, after {check_descriptors(daemon, before)}")
+    growth = storm.growth_mib()
+    print(f"the supervisor's memory: {storm.memory_mib[-1]:.1f} MiB, grown by {growth:.1f} MiB")
+    if growth > GROWTH_MIB:
+        raise DemoError(f"the supervisor grew by {growth:.1f} MiB while it was spared")
+    print(f"stopped after {daemon.stop():.1f} s; no process is left")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.storm", description=__doc__.splitlines()[0])
+    parser.add_argument("--workflows", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--pause", type=float, default=0.7, help="seconds between two kinds, on average")
+    parser.add_argument("--keep", action="store_true", help="keep the folder also when everything held")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

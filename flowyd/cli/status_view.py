@@ -15,8 +15,8 @@ from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
 
 #: Workers at work that are shown; `flowyd workers` has all.
 BUSY_SHOWN = 10
-#: A death this long ago is history, not news.
-NEWS_S = 3_600.0
+#: A death this long ago, in a place where a worker is at work again, is history and not news.
+NEWS_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +177,8 @@ def _busy_columns() -> tuple[Column[WorkerStatus], ...]:
 def _attention(status: DaemonStatus, counts: Counts, now: float) -> Iterator[str]:
     if counts.problem:
         yield f"the SWF service does not answer: {counts.problem}"
+    if status.engine is not None:
+        yield from _trouble("the engine", "flowyd resume", status.engine, now)
     for task in status.quarantined:
         yield (
             f"{task.type_name} of {task.workflow_id} killed its worker {wording.plural(task.deaths, 'time')} "
@@ -186,25 +188,31 @@ def _attention(status: DaemonStatus, counts: Counts, now: float) -> Iterator[str
         for module, reason in pool.broken_modules.items():
             yield f"pool {pool.name}: {module} is not served: {last_line(reason)}"
         for worker in pool.workers:
-            yield from _trouble(pool, worker, now)
+            yield from _trouble(f"pool {pool.name}: a worker", f"flowyd resume {pool.name}", worker, now)
         if pool.draining:
             yield f"pool {pool.name} is draining and takes no tasks; undo: flowyd resume {pool.name}"
         if pool.processes == 0 and counts.waiting and counts.waiting.get((pool.kind, pool.task_list)):
             yield f"pool {pool.name} has no workers and tasks wait; flowyd scale {pool.name} 1"
 
 
-def _trouble(pool: PoolStatus, worker: WorkerStatus, now: float) -> Iterator[str]:
+def _trouble(who: str, resume: str, worker: WorkerStatus, now: float) -> Iterator[str]:
+    """What is wrong with a worker or the engine, and what to do.
+
+    Args:
+        who: such as "pool images: a worker".
+        resume: the command that tries it at once.
+    """
     retry = f"; next start in {wording.duration(worker.retry_in_s)}" if worker.retry_in_s is not None else ""
     if worker.state == "hung":
+        doing = f": {task_text(worker)}" if worker.task else ""
         yield (
-            f"pool {pool.name}: pid {worker.pid} is hung for {wording.duration(worker.state_s)}: "
-            f"{task_text(worker)}; flowyd log --pid {worker.pid}"
+            f"{who} (pid {worker.pid}) is hung for {wording.duration(worker.state_s)}{doing}; "
+            f"flowyd log --pid {worker.pid}"
         )
     elif worker.state == "fatal":
-        again = f"{retry}; at once: flowyd resume {pool.name}"
-        yield f"pool {pool.name}: a worker dies again and again: {worker.last_death}{again}"
+        yield f"{who} dies again and again: {worker.last_death}{retry}; at once: {resume}"
     elif worker.state == "back-off":
-        yield f"pool {pool.name}: a worker ended: {worker.last_death}{retry}"
-    elif worker.last_death and worker.started_at is not None and now - worker.started_at < NEWS_S:
-        ago = wording.duration(now - worker.started_at)
-        yield f"pool {pool.name}: pid {worker.pid} took over {ago} ago; the one before: {worker.last_death}"
+        yield f"{who} died: {worker.last_death}{retry}"
+    elif worker.last_death_at is not None and now - worker.last_death_at < NEWS_S:
+        ago = wording.duration(now - worker.last_death_at)
+        yield f"{who} died {ago} ago: {worker.last_death}; pid {worker.pid} has taken its place"

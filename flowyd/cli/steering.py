@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +60,21 @@ def run_reload(namespace: argparse.Namespace) -> int:
     answer = ask_daemon(namespace, "reload", {"force": namespace.force}, timeout_s=RELOAD_TIMEOUT_S)
     refused = answer.get("refused") or {}
     outcome = "reloaded, but not all of it" if refused else "reloaded"
-    code = _done(namespace, answer, f"{outcome}: {answer.get('changed') or 'nothing changed'}")
+    text = f"{outcome}: {answer.get('changed') or 'nothing changed'}"
+    code = _done(namespace, answer, "\n".join([text, *_replays(answer)]))
     for path, why in refused.items():
         print(f"refused: {path}: {why}", file=sys.stderr)
     return exits.FAILED if refused else code
+
+
+def _replays(answer: dict[str, Any]) -> Iterator[str]:
+    if replayed := answer.get("replayed", 0):
+        yield f"{plural(replayed, 'open execution')} replayed with the new code"
+    if left := answer.get("not_replayed", 0):
+        yield (
+            f"{plural(left, 'open execution')} not looked at: only the newest of a type are, for some "
+            "seconds; all of them: flowyd replay MODULE --open"
+        )
 
 
 def run_scale(namespace: argparse.Namespace) -> int:

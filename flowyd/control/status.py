@@ -36,8 +36,10 @@ class WorkerStatus:
     #: CPU share of one core since the last look, in percent.
     cpu_percent: float = 0.0
     restarts: int = 0
-    #: Why its predecessor ended, such as "killed by SIGKILL"; empty if it had none.
+    #: Why the last predecessor ended that was not told to, such as "killed by SIGKILL"; empty: none did.
     last_death: str = ""
+    #: When it ended, epoch seconds.
+    last_death_at: float | None = None
     #: Seconds until the next start is tried, while in back-off or fatal.
     retry_in_s: float | None = None
 

@@ -56,6 +56,10 @@ class Child:
     #: Tokens and poll ids it took over from dead workers; it writes them down before it is ready.
     inherited: tuple[str, ...] = ()
     rss_bytes: int = 0
+    #: How long a poll of its may last that the service cannot take back, seconds; 0: it can.
+    poll_wait_s: float = 0.0
+    #: It may poll while it has a task in hand.
+    polls_beside_task: bool = False
     #: For each open pipe of ours what reads it and answers whether there may be more at once.
     readers: dict[int, Callable[[], bool]] = field(default_factory=dict)
     ring: Ring = field(default_factory=Ring)
@@ -108,6 +112,7 @@ class Child:
             tasks_done=self.report.tasks_done if self.report else 0,
             rss_bytes=self.rss_bytes,
             errand=self.errand,
+            poll_wait_s=0.0 if self.task is not None and not self.polls_beside_task else self.poll_wait_s,
             kill_at=self.kill_at,
             killed=self.killed,
         )

@@ -19,6 +19,7 @@ from flowyd.supervisor.child import Child
 from flowyd.supervisor.control_server import Later, Peer
 from flowyd.supervisor.crew import Crew
 from flowyd.supervisor.events import EventRing
+from flowyd.supervisor.orders import dump, recycle
 from flowyd.supervisor.picture import daemon_status
 from flowyd.supervisor.pools import ENGINE, PoolState
 
@@ -120,7 +121,11 @@ class Commands:
         return {"lines": [asdict(line) for line in child.ring.last(count)]}
 
     def _reload(self, arguments: Arguments) -> Later:
-        """Arguments: force. Answer: changed, a sentence; refused, module path to why it is not served."""
+        """Arguments: force.
+
+        Answer: changed, a sentence; refused, module path to why it is not served; replayed and not_replayed,
+        numbers of open executions.
+        """
         return self._daemon.reload(is_forced=bool(arguments.get("force")))
 
     def _scale(self, arguments: Arguments) -> dict[str, Any]:
@@ -128,7 +133,7 @@ class Commands:
         pool = self._pool(arguments)
         before = pool.processes
         pool.processes = _whole(arguments, "processes", default=None, most=MOST_PROCESSES)
-        self._daemon.crew.changed = True
+        self._daemon.crew.roster.changed = True
         return {"pool": pool.name, "before": before, "processes": pool.processes}
 
     def _drain(self, arguments: Arguments) -> dict[str, Any]:
@@ -136,19 +141,21 @@ class Commands:
         return self._set_drained(arguments, drained=True)
 
     def _resume(self, arguments: Arguments) -> dict[str, Any]:
-        """Arguments: pool; none: all pools. Slots that rest after deaths are tried at once."""
+        """Arguments: pool; none: all, and the engine. Slots that rest after deaths are tried at once."""
         answer = self._set_drained(arguments, drained=False)
-        for name in answer["pools"]:
-            self._daemon.crew.rest(name)
+        roster = self._daemon.crew.roster
+        rested = answer["pools"] if arguments.get("pool") is not None else roster.pools
+        for name in rested:
+            roster.rest(name)
         return answer
 
     def _set_drained(self, arguments: Arguments, *, drained: bool) -> dict[str, Any]:
         crew = self._daemon.crew
-        everyone = [pool for pool in crew.pools.values() if pool.name != ENGINE]
+        everyone = [pool for pool in crew.roster.pools.values() if pool.name != ENGINE]
         pools = [self._pool(arguments)] if arguments.get("pool") is not None else everyone
         for pool in pools:
             pool.drained = drained
-        crew.changed = True
+        crew.roster.changed = True
         return {"pools": [pool.name for pool in pools]}
 
     def _recycle(self, arguments: Arguments) -> dict[str, Any]:
@@ -157,7 +164,7 @@ class Commands:
         if child.pool == ENGINE or child.errand:
             raise FlowydError(f"pid {child.pid} is no worker of a pool; only those are recycled")
         if not child.stopping:
-            self._daemon.crew.recycle(child)
+            recycle(self._daemon.crew.roster, child)
         return {"pool": child.pool, "pid": child.pid}
 
     def _dump(self, arguments: Arguments) -> dict[str, Any]:
@@ -165,7 +172,7 @@ class Commands:
         child = self._child(arguments)
         if not child.ready:
             raise FlowydError(f"pid {child.pid} is still starting; a stack dump would end it")
-        self._daemon.crew.dump(child)
+        dump(child)
         return {"pool": child.pool, "pid": child.pid}
 
     def _events(self, arguments: Arguments) -> dict[str, Any]:
@@ -206,14 +213,14 @@ class Commands:
 
     def _pool(self, arguments: Arguments) -> PoolState:
         name = arguments.get("pool")
-        pools = self._daemon.crew.pools
+        pools = self._daemon.crew.roster.pools
         if not isinstance(name, str) or name not in pools or name == ENGINE:
             known = ", ".join(known for known in pools if known != ENGINE) or "none"
             raise FlowydError(f"no pool {name!r}; there are: {known}")
         return pools[name]
 
     def _child(self, arguments: Arguments) -> Child:
-        child = self._daemon.crew.children.get(_whole(arguments, "pid", default=None, most=2**22))
+        child = self._daemon.crew.roster.children.get(_whole(arguments, "pid", default=None, most=2**22))
         if child is None:
             raise FlowydError(f"no child of the daemon has pid {arguments['pid']}; flowyd workers lists them")
         return child

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from flowyd.supervisor.plan import StopReason
+from flowyd.worker.spec import SERVICE_AWAY
 
 _WHY = {
     StopReason.HUNG: "it was past its deadline",
@@ -28,6 +29,8 @@ def describe_death(status: int, *, stop_reason: StopReason | None, killed: bool,
         out_of_memory: the kernel killed a process of our control group since the last look.
     """
     code = os.waitstatus_to_exitcode(status)
+    if code == SERVICE_AWAY:
+        return "ended because the service is away"
     if code >= 0:
         return f"exited with code {code}"
     text = f"killed by {_signal_name(-code)}"

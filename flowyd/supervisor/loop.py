@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import FrameType
 
 from flowyd.config.load import load
@@ -30,9 +30,10 @@ from flowyd.supervisor.health import Health, Verdict
 from flowyd.supervisor.modules import ModuleKeeper, Reload
 from flowyd.supervisor.notify import Notifier
 from flowyd.supervisor.picture import summary
-from flowyd.supervisor.plan import Ending
+from flowyd.supervisor.plan import Ending, end_within_s
 from flowyd.supervisor.pools import ENGINE, PoolState, pools_of
 from flowyd.supervisor.reloading import difference, needs_restart
+from flowyd.worker.replay_gate import Replays
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +83,8 @@ class Supervisor:
         self._status_sent = ""
         #: When the stop that is under way is over at the latest (CLOCK_MONOTONIC).
         self._stopped_by = 0.0
-        #: Reloads whose answer waits for the new workers, and what each changed.
-        self._reloads: list[tuple[Later, str]] = []
+        #: Reloads whose answer waits for the new workers, with the part of it that is known.
+        self._reloads: list[tuple[Later, dict[str, object]]] = []
         self._unsettled_since = time.monotonic()
 
     def run(self) -> int:
@@ -93,7 +94,7 @@ class Supervisor:
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._install_signals(reader, writer)
         self._control.open()
-        while self.crew.ending is Ending.NO or self.crew.children:
+        while self.crew.roster.ending is Ending.NO or self.crew.roster.children:
             for key, events in self._selector.select(self._patience_s()):
                 serve: Callable[[int], object] = key.data
                 # An earlier callback of this round may have closed the descriptor, or used its number anew.
@@ -111,15 +112,15 @@ class Supervisor:
     def stop(self) -> None:
         """Begins the orderly end; a second time: the end at once."""
         crew = self.crew
-        crew.changed = True
-        if crew.ending is not Ending.NO:
-            crew.ending = Ending.AT_ONCE
+        crew.roster.changed = True
+        if crew.roster.ending is not Ending.NO:
+            crew.roster.ending = Ending.AT_ONCE
             crew.fates.stopping_at_once()
             logger.warning("told to stop again: workers are killed", extra={"action": "stop"})
             return
-        crew.ending = Ending.ORDERLY
-        crew.fates.stop_begins(crew.children.values())
-        for child in crew.children.values():
+        crew.roster.ending = Ending.ORDERLY
+        crew.fates.stop_begins(crew.roster.children.values())
+        for child in crew.roster.children.values():
             if child.task is not None:
                 logger.info(
                     "waiting for %s[%d]: %s of %s",
@@ -129,25 +130,26 @@ class Supervisor:
                     child.task.workflow_id,
                     extra={"action": "stop", "workflow_id": child.task.workflow_id},
                 )
-        longest = sum(
-            max(
-                (pool.wanted().stop_timeout_s for pool in crew.pools.values() if pool.rank == rank), default=0
-            )
-            for rank in (0, 1, 2)
-        )
+        longest = end_within_s(*crew.roster.picture())
         logger.info("stopping", extra={"action": "stop"})
+        if out := _polls_out(crew):
+            logger.info(
+                "waiting for the polls of %d workers, up to a minute: Amazon SWF cannot take them back",
+                out,
+                extra={"action": "stop"},
+            )
         self._stopped_by = time.monotonic() + longest + 10
         self._notifier.stopping("stopping: " + summary(crew), extend_s=longest + 10)
 
     def reload(self, *, is_forced: bool) -> Later:
         """Loads the configuration again, has the modules tried, then applies the difference.
 
-        The answer comes when new workers have taken their places: changed, a sentence; refused, by path.
+        The answer comes when new workers have taken their places: see `Commands`.
 
         Raises:
             FlowydError: the daemon stops, or the change needs a restart; ConfigError: it is wrong.
         """
-        if self.crew.ending is not Ending.NO:
+        if self.crew.roster.ending is not Ending.NO:
             raise FlowydError("the daemon is stopping")
         try:
             new = load(self._config.file)
@@ -161,14 +163,14 @@ class Supervisor:
                 logger.error("reload refused: %s", refusal, extra={"action": "reload"})
             raise FlowydError("\n".join(refusals))
         later = Later()
-        generations = {name: pool.generation for name, pool in self.crew.pools.items()}
+        generations = {name: pool.generation for name, pool in self.crew.roster.pools.items()}
 
-        def done(failure: str | None) -> None:
+        def done(failure: str | None, replays: Replays) -> None:
             if failure is not None:
                 logger.error("reload refused: %s", failure, extra={"action": "reload"})
                 later.settle(ControlAnswer(error=failure))
                 return
-            self._reloads.append((later, self._apply(new, generations)))
+            self._reloads.append((later, {"changed": self._apply(new, generations), **asdict(replays)}))
 
         self.modules.begin_reload(Reload(config=new, is_forced=is_forced, done=done))
         return later
@@ -178,7 +180,7 @@ class Supervisor:
         self.access = open_doors(new)
         self.modules.take_config(new)
         change = difference(self._config, new)
-        pools = self.crew.pools
+        pools = self.crew.roster.pools
         for pool in new.pools:
             if pool.name in change.added:
                 pools[pool.name] = PoolState(config=pool, processes=pool.processes)
@@ -187,11 +189,11 @@ class Supervisor:
                 pools[pool.name].renew(pool)
             elif pool.name in change.adjusted:
                 pools[pool.name].adjust(pool)
-            self.crew.rest(pool.name)
+            self.crew.roster.rest(pool.name)
         for name in change.removed:
             del pools[name]
         self._config = self.crew.config = new
-        self.crew.changed = True
+        self.crew.roster.changed = True
         self.settled, self._unsettled_since = False, time.monotonic()
         logging.getLogger().setLevel(new.flowyd.log_level.upper())
         others = tuple(
@@ -216,35 +218,35 @@ class Supervisor:
 
     def _turn(self, now: float) -> None:
         # Without waiting for SIGCHLD, so that a lost one costs no more than the time to the next look.
-        self.crew.reap()
+        self.crew.burials.reap()
         self.modules.act(now)
         self.crew.act(now)
         self._control.drop_silent(now)
-        engine = next((child for child in self.crew.members(ENGINE) if not child.stopping), None)
+        engine = next((child for child in self.crew.roster.members(ENGINE) if not child.stopping), None)
         if (
             self._health.look(now, engine_serves=engine is not None and engine.ready) is Verdict.HUNG
             and engine
         ):
             logger.error("the engine does not answer and is replaced", extra={"action": "engine"})
-            engine.hung = self.crew.changed = True
+            engine.hung = self.crew.roster.changed = True
             self.crew.act(now)
         self._tell_manager(now)
 
     def _answer_reloads(self) -> None:
         """Tells those who asked for a reload what came of it."""
         reloads, self._reloads = self._reloads, []
-        for later, changed in reloads:
+        for later, known in reloads:
             refused = self.modules.refused()
-            for pool in self.crew.pools.values():
+            for pool in self.crew.roster.pools.values():
                 refused.update(pool.refused_modules)
-            later.settle(ControlAnswer(answer={"changed": changed, "refused": refused}))
+            later.settle(ControlAnswer(answer={**known, "refused": refused}))
 
     def _tell_manager(self, now: float) -> None:
-        if self.crew.ending is not Ending.NO:
+        if self.crew.roster.ending is not Ending.NO:
             self._answer_reloads()
             self._tell_of_stop(now)
             return
-        if not self.settled and (self.crew.settled() or now >= self._unsettled_since + READY_WITHIN_S):
+        if not self.settled and (self.crew.roster.settled() or now >= self._unsettled_since + READY_WITHIN_S):
             self.settled = True
             self._status_sent = summary(self.crew)
             self._notifier.ready(self._status_sent)
@@ -256,9 +258,11 @@ class Supervisor:
 
     def _tell_of_stop(self, now: float) -> None:
         """Says what the stop still waits for, and that it may take its time."""
-        children = self.crew.children.values()
+        children = self.crew.roster.children.values()
         tasks = sum(len(child.in_hand) for child in children)
         status = f"stopping: {tasks} tasks in flight, {len(children)} processes left"
+        if out := _polls_out(self.crew):
+            status += f", {out} with a poll out at Amazon SWF"
         if status != self._status_sent and children:
             self._status_sent = status
             self._notifier.stopping(status, extend_s=max(1.0, self._stopped_by - now))
@@ -276,7 +280,7 @@ class Supervisor:
 
     def _signals_came(self, numbers: bytes) -> None:
         if signal.SIGCHLD in numbers:
-            self.crew.reap()
+            self.crew.burials.reap()
         if signal.SIGHUP in numbers:
             self._reload_on_signal()
         for number in numbers:
@@ -295,6 +299,11 @@ class Supervisor:
         if answer.error is not None:
             logger.error("the running configuration stays", extra={"action": "reload"})
             self._notifier.ready(f"reload refused: {answer.error.splitlines()[0]}")
+
+
+def _polls_out(crew: Crew) -> int:
+    """How many workers may have a poll out that cannot be taken back."""
+    return sum(child.seen().poll_wait_s > 0 for child in crew.roster.children.values())
 
 
 def _only_wake(_number: int, _frame: FrameType | None) -> None:

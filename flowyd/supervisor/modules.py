@@ -30,6 +30,7 @@ from flowyd.supervisor.standing import Standing, standing_of
 from flowyd.supervisor.starting import service_of
 from flowyd.supervisor.watching import DirectoryWatch
 from flowyd.worker.probe import ProbeAnswer, ProbeSpec, decode_answer, decode_stock, encode_stock, run_probe
+from flowyd.worker.replay_gate import MOST_EXECUTIONS, REPLAY_S, Replays
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.rollout import Stock
 from flowyd.worker.units import ContentStore, Modules
@@ -51,8 +52,8 @@ class Reload:
     config: Config
     #: Code that open executions do not fit is taken all the same.
     is_forced: bool
-    #: Called at the end, with what went wrong or None.
-    done: Callable[[str | None], object]
+    #: Called at the end, with what went wrong or None, and with how many open executions were replayed.
+    done: Callable[[str | None, Replays], object]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -83,6 +84,8 @@ class ModuleKeeper:
         self._reload: Reload | None = None
         #: Kinds whose probe for the reload is still to come, or under way.
         self._reload_left: set[PoolKind] = set()
+        #: What the probes for the reload have replayed so far.
+        self._reload_replays = Replays()
 
     def open(self) -> None:
         """Begins to watch; the first probes are due at once."""
@@ -98,7 +101,7 @@ class ModuleKeeper:
 
     def next_at(self) -> float | None:
         """When `act` has something to do by time alone."""
-        if self._crew.ending is not Ending.NO:
+        if self._crew.roster.ending is not Ending.NO:
             return None
         moments = [
             moment
@@ -110,15 +113,15 @@ class ModuleKeeper:
 
     def act(self, now: float) -> None:
         """Starts the probes that are due."""
-        if self._crew.ending is not Ending.NO:
-            self._crew.dismiss(_NAME)
+        if self._crew.roster.ending is not Ending.NO:
+            self._crew.envoys.dismiss(_NAME)
             return
         for kind, one in self._kinds.items():
             due = [moment for moment in (one.look_at, one.watch.settling.due_at()) if moment is not None]
             if not one.is_probed and (kind in self._reload_left or (due and now >= min(due))):
                 self._probe(kind, one)
         coming = any(one.is_probed or one.watch.settling.due_at() is not None for one in self._kinds.values())
-        self._crew.rolling.set(under_way=coming or not self._crew.settled())
+        self._crew.rolling.set(under_way=coming or not self._crew.roster.settled())
 
     def begin_reload(self, reload: Reload) -> None:
         """Has the modules tried as the new configuration has it, refused ones again; `done` is called then.
@@ -129,6 +132,7 @@ class ModuleKeeper:
         if self._reload is not None:
             raise FlowydError("a reload is under way already; its answer comes when the modules are tried")
         self._reload, self._reload_left = reload, set(self._kinds)
+        self._reload_replays = Replays()
         self.act(time.monotonic())
 
     def equip(self, pool: PoolState) -> None:
@@ -166,7 +170,7 @@ class ModuleKeeper:
             spec = self._spec(kind, config, stock, replay=reload is None or not reload.is_forced)
             self._folder(kind).mkdir(mode=0o750, parents=True, exist_ok=True)
             spec.answer.unlink(missing_ok=True)
-            self._crew.send(
+            self._crew.envoys.send(
                 _probe_main(spec),
                 name=_NAME,
                 limit_s=PROBE_S,
@@ -197,6 +201,8 @@ class ModuleKeeper:
             answer = decode_answer((self._folder(kind) / "answer.json").read_text())
             if answer.away and (one.modules is not None or one.stock.units):
                 raise ProtocolError(f"the service could not be asked: {answer.away}")
+            if one.reload is not None:
+                self._reload_replays += answer.replays
             self._take(kind, one, answer)
         except (OSError, FlowydError) as error:
             self._failed(kind, one, f"the probe of {kind.value} modules gave no answer: {error}")
@@ -206,7 +212,7 @@ class ModuleKeeper:
 
     def _failed(self, kind: PoolKind, one: _Kind, why: str) -> None:
         """What is served goes on; at a start that is what was served last time."""
-        if self._crew.ending is not Ending.NO:
+        if self._crew.roster.ending is not Ending.NO:
             return
         first, longest = _AGAIN_S
         pause = min(longest, first * 2.0**one.failures)
@@ -221,14 +227,14 @@ class ModuleKeeper:
     def _reload_step(self, kind: PoolKind, one: _Kind, why: str | None) -> None:
         reload = one.reload
         one.reload = None
-        self._crew.changed = True
+        self._crew.roster.changed = True
         if reload is None or reload is not self._reload:
             return
         self._reload_left.discard(kind)
         if self._reload_left and why is None:
             return
         self._reload, self._reload_left = None, set()
-        reload.done(why)
+        reload.done(why, self._reload_replays)
 
     # What is served.
 
@@ -238,8 +244,7 @@ class ModuleKeeper:
             if known is None or known.why != refusal.why:
                 old = "its last good version goes on" if path in answer.stock.units else "it is not served"
                 logger.error("%s is quarantined, %s: %s", path, old, refusal.why, extra={"action": "modules"})
-        if answer.replayed:
-            logger.info("%d open executions replayed", answer.replayed, extra={"action": "modules"})
+        _tell_of_replays(answer.replays)
         self._serve(kind, one, answer.stock)
         self._write_stock(kind, one.stock)
 
@@ -251,14 +256,14 @@ class ModuleKeeper:
             contents=contents,
             refused={path: refusal.why for path, refusal in stock.refusals.items()},
         )
-        for pool in self._crew.pools.values():
+        for pool in self._crew.roster.pools.values():
             if pool.kind is kind and pool.serve(one.modules):
                 logger.info(
                     "pool %s gets other modules, worker by worker",
                     pool.name,
                     extra={"action": "modules", "pool": pool.name},
                 )
-        self._crew.changed = True
+        self._crew.roster.changed = True
 
     # Files.
 
@@ -298,6 +303,20 @@ class ModuleKeeper:
         if one.watch_fd >= 0:
             self._selector.unregister(one.watch_fd)
         one.watch.close()
+
+
+def _tell_of_replays(replays: Replays) -> None:
+    if replays.replayed:
+        logger.info("%d open executions replayed", replays.replayed, extra={"action": "modules"})
+    if replays.not_replayed:
+        logger.warning(
+            "%d open executions were not replayed: only the newest %d of a type are, for %.0f s; "
+            "flowyd replay MODULE --open looks at all",
+            replays.not_replayed,
+            MOST_EXECUTIONS,
+            REPLAY_S,
+            extra={"action": "modules"},
+        )
 
 
 def _roots(config: Config, kind: PoolKind) -> tuple[Path, ...]:

@@ -17,8 +17,8 @@ from flowyd.supervisor.processes import cpu_s, rss_bytes
 
 def daemon_status(crew: Crew, *, started_at: float, settled: bool) -> DaemonStatus:
     """The whole daemon now."""
-    state = "stopping" if crew.ending is not Ending.NO else "running" if settled else "starting"
-    engine = crew.pools.get(ENGINE)
+    state = "stopping" if crew.roster.ending is not Ending.NO else "running" if settled else "starting"
+    engine = crew.roster.pools.get(ENGINE)
     return DaemonStatus(
         version=metadata.version("flowyd"),
         pid=os.getpid(),
@@ -28,17 +28,17 @@ def daemon_status(crew: Crew, *, started_at: float, settled: bool) -> DaemonStat
         backend=crew.config.swf.backend.value,
         config_file=str(crew.config.file),
         engine=_workers(crew, engine)[0] if engine else None,
-        pools=tuple(_pool_status(crew, pool) for pool in crew.pools.values() if pool is not engine),
+        pools=tuple(_pool_status(crew, pool) for pool in crew.roster.pools.values() if pool is not engine),
         quarantined=crew.quarantine.tasks(),
     )
 
 
 def summary(crew: Crew) -> str:
     """One line for systemd: "12/12 workers, 0 broken modules"."""
-    workers = [child for child in crew.children.values() if child.rank > 0 and not child.errand]
-    wanted = sum(pool.processes for pool in crew.pools.values() if pool.rank > 0)
+    workers = [child for child in crew.roster.children.values() if child.rank > 0 and not child.errand]
+    wanted = sum(pool.processes for pool in crew.roster.pools.values() if pool.rank > 0)
     ready = sum(child.ready and not child.stopping for child in workers)
-    broken = {path for pool in crew.pools.values() for path in pool.unserved()}
+    broken = {path for pool in crew.roster.pools.values() for path in pool.unserved()}
     tasks = len(crew.quarantine.tasks())
     quarantined = f", {tasks} quarantined {'task' if tasks == 1 else 'tasks'}" if tasks else ""
     modules = "module" if len(broken) == 1 else "modules"
@@ -62,7 +62,7 @@ def _pool_status(crew: Crew, pool: PoolState) -> PoolStatus:
 def _workers(crew: Crew, pool: PoolState) -> list[WorkerStatus]:
     """Its children, and an entry for each slot that has none."""
     now = time.monotonic()
-    members = crew.members(pool.name)
+    members = crew.roster.members(pool.name)
     found = [_worker(pool, child, now) for child in members]
     if pool.drained:
         return found
@@ -75,6 +75,7 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
     task = None
     if child.task is not None:
         task = {name: value for name, value in asdict(child.task).items() if name != "task_token"}
+    death = pool.last_death.get(child.slot)
     heartbeat = report.last_heartbeat_at if report else None
     return WorkerStatus(
         pid=child.pid,
@@ -90,12 +91,14 @@ def _worker(pool: PoolState, child: Child, now: float) -> WorkerStatus:
         rss_bytes=rss_bytes(child.pid),
         cpu_percent=child.cpu.look(cpu_s(child.pid), now),
         restarts=pool.restarts[child.slot],
-        last_death=pool.last_death.get(child.slot, ""),
+        last_death=death.how if death else "",
+        last_death_at=death.at if death else None,
     )
 
 
 def _absent(crew: Crew, pool: PoolState, number: int, now: float) -> WorkerStatus:
-    slot = crew.slot(pool.name, number)
+    slot = crew.roster.slot(pool.name, number)
+    death = pool.last_death.get(number)
     wait = max(0.0, slot.retry_at - now) if slot.retry_at is not None else None
     state = "fatal" if slot.fatal else "back-off" if wait else "starting"
     return WorkerStatus(
@@ -103,6 +106,7 @@ def _absent(crew: Crew, pool: PoolState, number: int, now: float) -> WorkerStatu
         state=state,
         state_s=0.0,
         restarts=pool.restarts[number],
-        last_death=pool.last_death.get(number, ""),
+        last_death=death.how if death else "",
+        last_death_at=death.at if death else None,
         retry_in_s=wait,
     )

@@ -11,6 +11,8 @@ How the rules read:
   the new child proves ready before the old one is told to stop).
 - Pools have ranks. Nothing of a higher rank starts before rank 0 (the engine) has been ready once; at the
   end the highest rank stops first, and the next one only when nothing of it is left.
+- A poll that the service cannot take back (Amazon SWF's) is waited for, beside the time for a task. At the
+  end those who wait for one are told at once, whatever their rank, as their waits would add up.
 - Errands end by themselves or at their limit; what is of a lower rank waits for them at the end.
 - Times are seconds of one monotonic clock; jitter comes in as a number between 0 and 1.
 """
@@ -30,6 +32,8 @@ FATAL_DEATHS = 8
 FATAL_RETRY_S = 120.0
 #: How long a hung child gets between SIGTERM and SIGKILL; its stack is in the log by then.
 HUNG_STOP_S = 2.0
+#: How long a child of a pool that is not there any more may finish its task.
+STOP_S = 30.0
 #: How long the engine gets to end when everything must end at once.
 ENGINE_STOP_S = 5.0
 #: Workers of one pool reach their age limit one after the other, over this share of the limit.
@@ -71,6 +75,8 @@ class PoolWanted:
     stop_timeout_s: float = 30.0
     backoff_first_s: float = 0.5
     backoff_longest_s: float = 30.0
+    #: How long a slot rests that is FATAL.
+    rest_s: float = FATAL_RETRY_S
     recycle_tasks: int | None = None
     recycle_age_s: float | None = None
     recycle_rss_bytes: int | None = None
@@ -108,6 +114,8 @@ class ChildSeen:
     rss_bytes: int = 0
     #: Not of a pool: a short-lived child that speaks to the service for the supervisor.
     errand: bool = False
+    #: It may have a poll out that the service cannot take back, for so long at most; 0: it has none.
+    poll_wait_s: float = 0.0
     #: It was told to stop and is killed at this time (infinity: when its task is done); None: it was not.
     kill_at: float | None = None
     killed: bool = False
@@ -196,7 +204,7 @@ def plan(wanted: Wanted, seen: Seen, now: float) -> list[Action]:
         actions += _pool(pool, children, seen, now)
     for child in seen.children:
         if child.pool not in known and not child.errand:
-            actions += _stop([child], StopReason.RESIZED, now, 30.0)
+            actions += _stop([child], StopReason.RESIZED, now, STOP_S)
     return _once_each(actions)
 
 
@@ -207,7 +215,7 @@ def after_death(slot: SlotSeen, pool: PoolWanted, *, lived_s: float, now: float,
     """
     deaths = 1 if lived_s >= FAST_DEATH_S else slot.fast_deaths + 1
     if deaths >= FATAL_DEATHS:
-        return SlotSeen(fast_deaths=deaths, retry_at=now + FATAL_RETRY_S * (1 + 0.1 * jitter))
+        return SlotSeen(fast_deaths=deaths, retry_at=now + pool.rest_s * (1 + 0.1 * jitter))
     if deaths == 1:
         return SlotSeen(fast_deaths=deaths)
     pause = min(pool.backoff_longest_s, pool.backoff_first_s * 2.0 ** (deaths - 2))
@@ -236,6 +244,20 @@ def next_look_at(wanted: Wanted, seen: Seen) -> float | None:
             if slot.retry_at is not None and (name, number) not in taken and _open(limits.get(name), number)
         ]
     return min(moments, default=None)
+
+
+def end_within_s(wanted: Wanted, seen: Seen) -> float:
+    """How long the orderly end may take that begins now."""
+    timeouts = {pool.name: pool.stop_timeout_s for pool in wanted.pools}
+    at_once: list[float] = []
+    by_rank: dict[int, float] = {}
+    for child in seen.children:
+        timeout_s = timeouts.get(child.pool, STOP_S)
+        if child.poll_wait_s:
+            at_once.append(timeout_s + child.poll_wait_s)
+        else:
+            by_rank[child.rank] = max(timeout_s, by_rank.get(child.rank, 0.0))
+    return max(at_once, default=0.0) + sum(by_rank.values())
 
 
 def _open(pool: PoolWanted | None, slot: int) -> bool:
@@ -272,11 +294,16 @@ def _end(wanted: Wanted, seen: Seen, now: float) -> Iterator[Action]:
         if wanted.ending is Ending.AT_ONCE and child.rank > 0:
             if not child.killed:
                 yield Kill(pid=child.pid)
-        elif child.rank == highest and not child.has_deadline and not child.errand:
-            grace = timeouts.get(child.pool, 30.0)
+        elif _may_end(child, highest):
+            grace = timeouts.get(child.pool, STOP_S) + child.poll_wait_s
             if wanted.ending is Ending.AT_ONCE:
                 grace = min(grace, ENGINE_STOP_S)
             yield Stop(pid=child.pid, reason=StopReason.SHUTDOWN, kill_at=now + grace)
+
+
+def _may_end(child: ChildSeen, highest_rank: int) -> bool:
+    is_next = child.rank == highest_rank or child.poll_wait_s > 0
+    return is_next and not child.has_deadline and not child.errand
 
 
 def _pool(pool: PoolWanted, children: list[ChildSeen], seen: Seen, now: float) -> list[Action]:
@@ -352,10 +379,12 @@ def patience_s(child: ChildSeen, pool: PoolWanted) -> float:
     return math.inf if child.in_task else pool.stop_timeout_s
 
 
-def _stop(children: Iterable[ChildSeen], reason: StopReason, now: float, grace_s: float) -> Iterator[Action]:
+def _stop(
+    children: Iterable[ChildSeen], reason: StopReason, now: float, timeout_s: float
+) -> Iterator[Action]:
     for child in children:
         if child.kill_at is None:
-            yield Stop(pid=child.pid, reason=reason, kill_at=now + grace_s)
+            yield Stop(pid=child.pid, reason=reason, kill_at=now + timeout_s + child.poll_wait_s)
 
 
 def _once_each(actions: list[Action]) -> list[Action]:

@@ -24,6 +24,18 @@ ERRAND_RANK = 1
 ENGINE_STOP_S = 10.0
 #: Callers wait while the engine is away, so its pauses are short.
 ENGINE_BACKOFF_S = (0.2, 5.0)
+#: So is its rest after it died again and again.
+ENGINE_REST_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """An unexpected one."""
+
+    #: Such as "killed by SIGKILL".
+    how: str
+    #: Epoch seconds.
+    at: float
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -50,7 +62,8 @@ class PoolState:
     #: By slot, polls of a dead worker whose answers it did not read.
     polls: dict[int, tuple[PollUnderWay, ...]] = field(default_factory=dict)
     restarts: Counter[int] = field(default_factory=Counter)
-    last_death: dict[int, str] = field(default_factory=dict)
+    #: By slot, how its last worker died that was not told to end.
+    last_death: dict[int, Death] = field(default_factory=dict)
     _before: tuple[Pool | None, int, int, Modules | None] | None = None
 
     @property
@@ -80,6 +93,7 @@ class PoolState:
                 stop_timeout_s=ENGINE_STOP_S,
                 backoff_first_s=first,
                 backoff_longest_s=longest,
+                rest_s=ENGINE_REST_S,
             )
         return PoolWanted(
             name=pool.name,

@@ -15,7 +15,7 @@ import setproctitle
 from flowyd.config.records import PoolKind
 from flowyd.control.in_hand import InHand
 from flowyd.control.reports import WorkerState
-from flowyd.errors import FlowydError
+from flowyd.errors import FlowydError, UnreachableError
 from flowyd.log import LogStyle, set_up_logging
 from flowyd.sdk.registry import (
     ActivityRegistration,
@@ -32,7 +32,7 @@ from flowyd.worker.registration import register_activity, register_domain, regis
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import Rolling
 from flowyd.worker.service import client_of, identity
-from flowyd.worker.spec import HANDED_ON, WorkerSpec
+from flowyd.worker.spec import HANDED_ON, SERVICE_AWAY, WorkerSpec
 from flowyd.worker.stopping import HandedOn, StopSignal
 from flowyd.worker.units import Modules
 
@@ -53,7 +53,7 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
     set_up_logging(spec.log_level, style=LogStyle.PREFIXED)
     os.environ.update(spec.environment)
     stop = StopSignal()
-    stop.install(limit_s=spec.stop_timeout_s)
+    stop.install(limit_s=spec.stop_timeout_s + spec.service.poll_wait_s)
     reporter = Reporter(reports_fd, _hand(spec))
     reporter.report(WorkerState.LOADING, until=time.monotonic() + LOADING_S)
     title = f"flowyd: {spec.pool} {spec.kind.value} worker"
@@ -71,7 +71,7 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
         if stop.requested:
             return _DONE
         logger.error("%s", error, extra={"action": "worker", "pool": spec.pool})
-        return _FAILED
+        return SERVICE_AWAY if isinstance(error, UnreachableError) else _FAILED
     reporter.hand.hold(())
     reporter.report(WorkerState.STOPPING, until=None)
     client.close()

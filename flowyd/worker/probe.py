@@ -10,13 +10,14 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flowyd.config.records import PoolKind
 from flowyd.errors import ProtocolError, StoreError
 from flowyd.log import LogStyle, set_up_logging
+from flowyd.worker.replay_gate import Replays
 from flowyd.worker.rollout import Refusal, Stock, candidate, changed, take_back, touched
 from flowyd.worker.spec import ServiceSpec
 from flowyd.worker.trial import Trial, TrialFound, hold_trial
@@ -51,8 +52,8 @@ class ProbeAnswer:
     stock: Stock
     #: Set if the service could not be asked.
     away: str = ""
-    #: Executions that were replayed.
-    replayed: int = 0
+    #: Of open executions.
+    replays: Replays = field(default_factory=Replays)
 
 
 def run_probe(spec: ProbeSpec) -> int:
@@ -77,19 +78,19 @@ def probe(spec: ProbeSpec) -> ProbeAnswer:
     contents = {**found.contents, **old}
     tried: Stock | None = candidate(before, found)
     assert tried is not None
-    result, replayed = tried, 0
+    result, replays = tried, Replays()
     while tried is not None:
         result = tried
         if not changed(before.units, tried.units) and before.units:
             break
         outcome = _hold(spec, before, tried, contents)
-        replayed += outcome.replayed
+        replays += outcome.replays
         if outcome.away:
             return ProbeAnswer(stock=tried, away=outcome.away)
         tried = take_back(tried, before.units, outcome.broken, found.units)
     wanted = {digest for unit in result.units.values() for _, digest in unit.files}
     store.put({digest: content for digest, content in contents.items() if digest in wanted})
-    return ProbeAnswer(stock=result, replayed=replayed)
+    return ProbeAnswer(stock=result, replays=replays)
 
 
 def _hold(spec: ProbeSpec, before: Stock, tried: Stock, contents: dict[str, bytes]) -> TrialFound:
@@ -134,7 +135,7 @@ def decode_stock(members: dict[str, Any]) -> Stock:
 def encode_answer(answer: ProbeAnswer) -> str:
     """The answer as text."""
     stock = encode_stock(answer.stock)
-    return json.dumps({"stock": stock, "away": answer.away, "replayed": answer.replayed})
+    return json.dumps({"stock": stock, "away": answer.away, "replays": asdict(answer.replays)})
 
 
 def decode_answer(text: str) -> ProbeAnswer:
@@ -146,6 +147,6 @@ def decode_answer(text: str) -> ProbeAnswer:
     try:
         members = json.loads(text)
         stock = decode_stock(members["stock"])
-        return ProbeAnswer(stock=stock, away=members["away"], replayed=members["replayed"])
+        return ProbeAnswer(stock=stock, away=members["away"], replays=Replays(**members["replays"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ProtocolError(f"not a probe's answer: {error}") from error

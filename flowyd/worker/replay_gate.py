@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flowyd.decider import Broken, HistoryIndex, decide
-from flowyd.errors import FlowydError
+from flowyd.errors import ProtocolError
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.swf.client import SwfClient
 from flowyd.swf.faults import UnknownResourceFault
@@ -26,9 +27,23 @@ REPLAY_S = 8.0
 _WITHIN_S = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replays:
+    """How many open executions were looked at."""
+
+    replayed: int = 0
+    #: Let through without a look: beyond the number or the time, or with a history that cannot be read.
+    not_replayed: int = 0
+
+    def __add__(self, other: Replays) -> Replays:
+        return Replays(
+            replayed=self.replayed + other.replayed, not_replayed=self.not_replayed + other.not_replayed
+        )
+
+
 def first_divergence(
     client: SwfClient, domain: str, registration: WorkflowRegistration, *, until: float
-) -> tuple[str | None, int]:
+) -> tuple[str | None, Replays]:
     """The report on the newest open execution that the code does not fit, and how many were replayed.
 
     Args:
@@ -37,18 +52,26 @@ def first_divergence(
     Raises:
         FlowydError: the service is not there.
     """
-    replayed = 0
+    replayed = gone = unreadable = 0
+    is_whole = True
     for execution in _open_executions(client, domain, registration):
         if time.monotonic() >= until or replayed >= MOST_EXECUTIONS:
+            is_whole = False
             break
-        index = _index_at_next_decision(client, domain, execution)
+        try:
+            index = _index_at_next_decision(client, domain, execution)
+        except ProtocolError:
+            unreadable += 1
+            continue
         if index is None:
+            gone += 1
             continue
         replayed += 1
         outcome = decide(registration, index)
         if isinstance(outcome, Broken):
-            return _report(outcome, execution), replayed
-    return None, replayed
+            return _report(outcome, execution), Replays(replayed=replayed)
+    left = 0 if is_whole else _count_open(client, domain, registration) - replayed - gone - unreadable
+    return None, Replays(replayed=replayed, not_replayed=unreadable + max(0, left))
 
 
 def _report(outcome: Broken, execution: Mapping[str, str]) -> str:
@@ -70,11 +93,7 @@ def _open_executions(
     client: SwfClient, domain: str, registration: WorkflowRegistration
 ) -> Iterator[Mapping[str, str]]:
     """The newest first (SWF API Reference, ListOpenWorkflowExecutions)."""
-    request: dict[str, Any] = {
-        "domain": domain,
-        "startTimeFilter": {"oldestDate": 0},
-        "typeFilter": {"name": registration.name, "version": registration.version},
-    }
+    request = _of_type(domain, registration)
     while True:
         try:
             page = call_through(client, "ListOpenWorkflowExecutions", request, within_s=_WITHIN_S)
@@ -87,12 +106,28 @@ def _open_executions(
         request["nextPageToken"] = page["nextPageToken"]
 
 
+def _count_open(client: SwfClient, domain: str, registration: WorkflowRegistration) -> int:
+    request = _of_type(domain, registration)
+    return int(call_through(client, "CountOpenWorkflowExecutions", request, within_s=_WITHIN_S)["count"])
+
+
+def _of_type(domain: str, registration: WorkflowRegistration) -> dict[str, Any]:
+    return {
+        "domain": domain,
+        "startTimeFilter": {"oldestDate": 0},
+        "typeFilter": {"name": registration.name, "version": registration.version},
+    }
+
+
 def _index_at_next_decision(
     client: SwfClient, domain: str, execution: Mapping[str, str]
 ) -> HistoryIndex | None:
     """The whole history, with the start of a next decision task behind it; None: the execution is gone.
 
     A decision task that is started and not answered yet counts as that next one.
+
+    Raises:
+        ProtocolError: it cannot be read.
     """
     events: list[dict[str, Any]] = []
     request: dict[str, Any] = {
@@ -110,10 +145,7 @@ def _index_at_next_decision(
             break
         request["nextPageToken"] = page["nextPageToken"]
     index = HistoryIndex(workflow_id=execution["workflowId"], run_id=execution["runId"])
-    try:
-        index.extend(_with_next_decision(events))
-    except FlowydError:
-        return None
+    index.extend(_with_next_decision(events))
     return index
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from flowyd.config.records import Backend, PoolKind, Swf
 from flowyd.control.in_hand import PollUnderWay
 from flowyd.control.reports import TaskInHand
+from flowyd.swf.limits import POLL_READ_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,11 @@ class ServiceSpec:
     def embedded(self) -> bool:
         """Whether the service is our own engine."""
         return self.swf.backend is Backend.EMBEDDED
+
+    @property
+    def poll_wait_s(self) -> float:
+        """How long a poll may last that the service cannot take back, seconds; 0: it can."""
+        return 0.0 if self.embedded else POLL_READ_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,9 @@ QUARANTINED = "quarantined"
 
 #: Exit code of a replaced worker that leaves the task in its hand to its successor.
 HANDED_ON = 75
+
+#: Exit code of a worker that could not begin because the service is away: its code is not at fault.
+SERVICE_AWAY = 69
 
 #: Exit codes of an errand that asked a question; another code means that nobody answered.
 TASK_OPEN = 10

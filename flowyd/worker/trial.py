@@ -14,7 +14,7 @@ import resource
 import select
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from flowyd.config.records import PoolKind
@@ -26,10 +26,10 @@ from flowyd.sdk.registry import (
     activities_in,
     workflows_in,
 )
-from flowyd.swf.client import SwfClient
+from flowyd.swf.client import Answer, Request, SwfClient
 from flowyd.worker.loading import load_units
 from flowyd.worker.registration import activity_drift, workflow_drift
-from flowyd.worker.replay_gate import REPLAY_S, first_divergence
+from flowyd.worker.replay_gate import REPLAY_S, Replays, first_divergence
 from flowyd.worker.service import client_of
 from flowyd.worker.spec import ServiceSpec
 from flowyd.worker.units import Modules
@@ -63,7 +63,7 @@ class TrialFound:
     broken: dict[str, str]
     #: Set if the service could not be asked, so that not all was checked.
     away: str = ""
-    replayed: int = 0
+    replays: Replays = field(default_factory=Replays)
 
 
 def hold_trial(trial: Trial) -> TrialFound:
@@ -98,24 +98,27 @@ def _hear(reader: int, pid: int) -> bytes:
 
 def _read(said: str, code: int, limit_s: float) -> TrialFound:
     broken: dict[str, str] = {}
-    away, replayed, at, rest, is_through = "", 0, "", [], False
+    away, replays, at, asking, rest, is_through = "", Replays(), "", "", [], False
     for line in said.splitlines():
         try:
             members = json.loads(line)
             broken.update(members.get("broken", {}))
             away, at = members.get("away", away), members.get("at", at)
-            replayed += members.get("replayed", 0)
+            asking = members.get("asking", asking)
+            replays += Replays(**members.get("replays", {}))
             is_through = members.get("through", is_through)
-        except (ValueError, AttributeError):
+        except (ValueError, TypeError, AttributeError):
             rest.append(line)
+    if not is_through and asking:
+        return TrialFound(broken=broken, away=f"{asking} was not answered within {limit_s:g} s")
     if not is_through and at:
         how = (
             f"ended its process by signal {-code}" if code < 0 else f"ended its process with exit code {code}"
         )
         if rest:
-            how = f"was not through after {limit_s:.0f} s"
-        broken.setdefault(at, "\n".join([f"it {how} when it was tried", *rest]))
-    return TrialFound(broken=broken, away=away, replayed=replayed)
+            how = f"was not through after {limit_s:g} s"
+        broken.setdefault(at, "\n".join([*rest, f"it {how} when it was tried"]))
+    return TrialFound(broken=broken, away=away, replays=replays)
 
 
 def _be_tried(trial: Trial, reader: int, writer: int) -> None:
@@ -150,6 +153,26 @@ class _Voice:
             line = line[os.write(self._fd, line) :]
 
 
+class _Asking:
+    """The client, saying which question is open: its silence is not the module's fault."""
+
+    def __init__(self, client: SwfClient, voice: _Voice) -> None:
+        self._client = client
+        self._voice = voice
+
+    def call(self, action: str, request: Request) -> Answer:
+        """See `SwfClient.call`."""
+        self._voice.say(asking=action)
+        try:
+            return self._client.call(action, request)
+        finally:
+            self._voice.say(asking="")
+
+    def close(self) -> None:
+        """See `SwfClient.close`."""
+        self._client.close()
+
+
 def _try(trial: Trial, voice: _Voice) -> None:
     loaded = load_units(trial.modules, begin=lambda path: voice.say(at=path))
     voice.say(broken=loaded.broken)
@@ -170,7 +193,7 @@ def _try(trial: Trial, voice: _Voice) -> None:
     ]
     voice.say(broken={path: _nothing_registered(path) for path in empty})
     voice.say(broken=_doubles(found, trial.touched))
-    client = client_of(trial.service)
+    client = _Asking(client_of(trial.service), voice)
     try:
         for path in sorted(trial.touched & (found.keys() - set(empty))):
             _check(trial, client, path, found[path], voice)
@@ -217,8 +240,8 @@ def _check(
         else:
             why = workflow_drift(client, domain, registration)
             if why is None and trial.replay:
-                why, replayed = first_divergence(client, domain, registration, until=until)
-                voice.say(replayed=replayed)
+                why, replays = first_divergence(client, domain, registration, until=until)
+                voice.say(replays=asdict(replays))
         if why is not None:
             voice.say(broken={path: why})
             return

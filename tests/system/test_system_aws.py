@@ -94,6 +94,20 @@ def test_the_same_pools_work_and_stop_in_order(daemon: RemoteDaemon) -> None:
     assert daemon.left_over() == []
 
 
+def test_a_stop_waits_for_polls_longer_than_for_tasks(daemon: RemoteDaemon) -> None:
+    # Shorter than a poll of the engine there.
+    daemon.config.write_text(daemon.config.read_text().replace('stop_timeout = "10s"', 'stop_timeout = "0s"'))
+    daemon.ask("reload")
+    execution = daemon.begin("tutorial", 1)
+    daemon.close_of(execution)
+
+    assert daemon.stop() == 0
+
+    log = daemon.log.read_text()
+    assert "is killed" not in log
+    assert "Amazon SWF cannot take them back" in log
+
+
 def test_a_killed_worker_fails_its_task(daemon: RemoteDaemon, tmp_path: Path) -> None:
     execution = daemon.begin("through", str(tmp_path), 1)
     until((tmp_path / "begun").exists)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -275,6 +276,28 @@ def test_a_module_that_hangs_is_blamed_with_its_stack(tmp_path: Path) -> None:
 
     assert "was not through after" in report
     assert f'File "{module}", line 2 in <module>' in report
+    assert report.splitlines()[-1] == "it was not through after 0.3 s when it was tried"
+
+
+def test_a_service_that_does_not_answer_is_not_put_down_to_a_module(tmp_path: Path) -> None:
+    (tmp_path / "triple.py").write_text(TRIPLE)
+    found = scan([tmp_path])
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "engine.sock"))
+        silent.listen()
+        trial = Trial(
+            kind=PoolKind.ACTIVITY,
+            service=ServiceSpec(domain=DOMAIN, engine_socket=tmp_path / "engine.sock"),
+            modules=Modules(units=found.units, contents=found.contents),
+            touched=frozenset(found.units),
+            replay=False,
+            limit_s=1.0,
+        )
+
+        outcome = hold_trial(trial)
+
+    assert outcome.broken == {}
+    assert outcome.away == "DescribeActivityType was not answered within 1 s"
 
 
 def test_defaults_that_drift_from_the_registered_type_are_refused(
@@ -376,10 +399,20 @@ def test_a_reload_refuses_such_code_and_takes_it_by_force(daemon: RunningDaemon,
 
     assert list(refused) == [str(module)]
     assert kept == before
-    assert forced == {"changed": "replacing workers of deciders", "refused": {}}
+    assert forced["changed"] == "replacing workers of deciders"
+    assert forced["refused"] == {}
     rolled_out(daemon, "deciders", before)
     assert pids(daemon, "workers") == workers
     assert result_of(daemon.close_of(daemon.begin("later", str(tmp_path)))) == 20
+
+
+def test_a_reload_says_how_many_open_executions_it_replayed(daemon: RunningDaemon, tmp_path: Path) -> None:
+    _, module = open_execution(daemon, tmp_path)
+    module.write_text(LATER.replace("return self.double(value)", "return self.double(value + 1)"))
+
+    answer = daemon.ask("reload")
+
+    assert (answer["replayed"], answer["not_replayed"]) == (1, 0)
 
 
 def test_a_reload_answers_when_the_code_is_proven(daemon: RunningDaemon, tmp_path: Path) -> None:
@@ -388,7 +421,12 @@ def test_a_reload_answers_when_the_code_is_proven(daemon: RunningDaemon, tmp_pat
 
     answer = daemon.ask("reload")
 
-    assert answer == {"changed": "replacing workers of workers", "refused": {}}
+    assert answer == {
+        "changed": "replacing workers of workers",
+        "refused": {},
+        "replayed": 0,
+        "not_replayed": 0,
+    }
     rolled_out(daemon, "workers", before)
     assert "triple 1" in served(daemon, "workers")
 

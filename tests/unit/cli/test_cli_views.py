@@ -267,6 +267,30 @@ def test_status_names_a_worker_that_dies_again_and_again() -> None:
     )
 
 
+def test_status_tells_of_a_death_for_ten_minutes() -> None:
+    worker = replace(WORKER, last_death="killed by SIGKILL", last_death_at=NOW - 90)
+
+    news = status_lines(replace(POOL, workers=(worker,)))
+    later = status_lines(replace(POOL, workers=(replace(worker, last_death_at=NOW - 601),)))
+
+    assert news[-1] == (
+        f"  pool images: a worker died 1m 30s ago: killed by SIGKILL; pid {worker.pid} has taken its place"
+    )
+    assert "Needs attention" not in later
+
+
+def test_status_says_that_the_engine_keeps_dying_and_how_to_try_it_at_once() -> None:
+    engine = replace(
+        WORKER, pid=0, state="fatal", task=None, last_death="exited with code 1", retry_in_s=42.0
+    )
+
+    lines = status_view.lines(replace(STATUS, engine=engine), COUNTS, now=NOW, page=WIDE)
+
+    assert (
+        "  the engine dies again and again: exited with code 1; next start in 42s; at once: flowyd resume"
+    ) in lines
+
+
 def test_status_names_a_broken_module_with_the_line_that_says_why() -> None:
     lines = status_lines(replace(POOL, broken_modules={"/a/images.py": TRACEBACK}))
 

@@ -16,6 +16,8 @@ from flowyd.supervisor.access import Access, Role, access_of, open_control_socke
 from flowyd.supervisor.commands import Commands
 from flowyd.supervisor.control_server import _GROUPS_BYTES, _SO_PEERGROUPS, Later, Peer, _peer_of
 from flowyd.supervisor.crew import Crew
+from flowyd.supervisor.plan import FATAL_DEATHS
+from flowyd.supervisor.pools import ENGINE, PoolState
 
 OPS, WATCH, OTHERS = 71_001, 71_002, 71_003
 SOMEBODY = 70_000
@@ -94,6 +96,18 @@ class Lab:
 
     def stop(self) -> None:
         self.stopped += 1
+
+
+def test_resume_ends_the_rest_of_the_engine_too(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    engine = lab.crew.roster.pools[ENGINE] = PoolState(config=None, processes=1)
+    for _ in range(FATAL_DEATHS):
+        lab.crew.roster.note_death(engine, 0, lived_s=0.1, now=1000.0)
+    assert lab.crew.roster.slot(ENGINE, 0).fatal
+
+    Commands(lab).answer(ControlRequest(command="resume"), peer(Role.OPERATOR))
+
+    assert not lab.crew.roster.slot(ENGINE, 0).fatal
 
 
 def peer(role: Role) -> Peer:

@@ -26,10 +26,12 @@ from flowyd.supervisor.plan import (
     StopReason,
     Wanted,
     after_death,
+    end_within_s,
     next_look_at,
     plan,
     rested,
 )
+from flowyd.supervisor.pools import PoolState
 
 NOW = 1000.0
 ENGINE = PoolWanted(name="engine", rank=0, processes=1)
@@ -167,6 +169,30 @@ def test_the_end_goes_rank_by_rank_with_the_engine_last() -> None:
     assert [a.pid for a in plan(wanted, Seen(children=(engine,)), NOW) if isinstance(a, Stop)] == [1]
 
 
+def test_a_poll_that_cannot_be_taken_back_is_waited_for_beside_the_time_for_a_task() -> None:
+    pool = replace(IMAGES, processes=1, stop_timeout_s=5)
+    idle, busy = child(1, pool, slot=1, poll_wait_s=75), child(2, pool, slot=2, in_task=True)
+
+    actions = plan(Wanted(pools=(pool,)), Seen(children=(idle, busy, child(3, pool))), NOW)
+
+    assert actions == [
+        Stop(pid=1, reason=StopReason.RESIZED, kill_at=NOW + 80),
+        Stop(pid=2, reason=StopReason.RESIZED, kill_at=NOW + 5),
+    ]
+
+
+def test_polls_that_cannot_be_taken_back_are_waited_for_all_at_once_at_the_end() -> None:
+    wanted = Wanted(pools=(DECISIONS, IMAGES), ending=Ending.ORDERLY)
+    seen = Seen(children=(child(1, DECISIONS, poll_wait_s=75), child(2, poll_wait_s=75), child(3, slot=1)))
+
+    assert end_within_s(wanted, seen) == 75 + 30 + 30
+    assert plan(wanted, seen, NOW) == [
+        Stop(pid=1, reason=StopReason.SHUTDOWN, kill_at=NOW + 105),
+        Stop(pid=2, reason=StopReason.SHUTDOWN, kill_at=NOW + 105),
+        Stop(pid=3, reason=StopReason.SHUTDOWN, kill_at=NOW + 30),
+    ]
+
+
 def test_the_engine_waits_for_an_errand_at_the_end() -> None:
     wanted = Wanted(pools=(ENGINE,), ending=Ending.ORDERLY)
     errand = ChildSeen(
@@ -183,6 +209,15 @@ def test_a_second_request_to_end_kills_workers_and_still_lets_the_engine_close()
     assert plan(wanted, Seen(children=(child(1, ENGINE),)), NOW) == [
         Stop(pid=1, reason=StopReason.SHUTDOWN, kill_at=NOW + 5)
     ]
+
+
+def test_an_engine_that_keeps_dying_rests_for_a_shorter_time_because_everybody_waits_for_it() -> None:
+    engine = PoolState(config=None, processes=1).wanted()
+    slot = SlotSeen(fast_deaths=FATAL_DEATHS)
+
+    rests = [after_death(slot, pool, lived_s=0.1, now=NOW, jitter=0.0).retry_at for pool in (engine, IMAGES)]
+
+    assert rests == [NOW + 10, NOW + FATAL_RETRY_S]
 
 
 def test_pauses_double_from_the_second_fast_death_up_to_the_longest() -> None:
