@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowyd.cli import exits
 from flowyd.cli.options import add_domain, whole_seconds
 from flowyd.cli.output import print_json
+from flowyd.cli.payloads import sent
 from flowyd.cli.reaching import Service, service
 from flowyd.errors import FlowydError
 from flowyd.swf.faults import (
@@ -87,7 +88,7 @@ def add_start_options(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Starts, and waits if it is told to."""
-    text = input_of(namespace)
+    text = sent(namespace, input_of(namespace), "the input")
     with service(namespace) as reached:
         request = request_of(namespace, text, reached.domain)
         run_id = started(reached, request)
