@@ -10,7 +10,7 @@ from flowyd.cli import exits
 from flowyd.cli.options import add_global_options
 from flowyd.cli.payloads import sent
 from flowyd.cli.reaching import service
-from flowyd.cli.start import add_start_options, input_of, request_of, started
+from flowyd.cli.start import add_start_options, input_of, print_ids, request_of, started
 from flowyd.errors import ConfigError, FlowydError, UnreachableError
 
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(error, exits.UNREACHABLE)
     except FlowydError as error:
         return _failed(error, exits.FAILED)
-    print(f"workflow id  {request['workflowId']}\nrun id       {run_id}")
+    print_ids(namespace, {"workflowId": request["workflowId"], "runId": run_id}, namespace.domain)
     return exits.DONE
 
 
