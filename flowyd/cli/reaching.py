@@ -42,7 +42,7 @@ def endpoint_of(namespace: argparse.Namespace) -> str | None:
 
 
 def config_of(namespace: argparse.Namespace) -> Config:
-    """What a client needs of the configuration: [flowyd] and [swf].
+    """What a client needs of the configuration: [flowyd], [swf] and [payloads].
 
     Raises:
         ConfigError: the file cannot be read or is wrong.
@@ -60,6 +60,15 @@ def config_of(namespace: argparse.Namespace) -> Config:
     return load_for_client(file)
 
 
+def known_config(namespace: argparse.Namespace) -> Config | None:
+    """The same; None if no file is named and the usual one is not there.
+
+    Raises:
+        ConfigError: the file cannot be read or is wrong.
+    """
+    return config_of(namespace) if namespace.config is not None or CONFIG_FILE.exists() else None
+
+
 @contextmanager
 def service(namespace: argparse.Namespace) -> Iterator[Service]:
     """The SWF service that the command line means; its connections end with the block.
@@ -75,8 +84,8 @@ def service(namespace: argparse.Namespace) -> Iterator[Service]:
         remote = config.swf.backend.value == "aws"
         name = "Amazon SWF" if remote else str(config.flowyd.engine_socket)
     else:
-        known = namespace.config is not None or CONFIG_FILE.exists()
-        domain = given or (config_of(namespace).flowyd.domain if known else "default")
+        known = known_config(namespace)
+        domain = given or (known.flowyd.domain if known else "default")
         client, remote, name = client_at(endpoint), False, endpoint
     try:
         yield Service(client=client, domain=domain, name=name, remote=remote)

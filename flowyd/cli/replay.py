@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from flowyd.cli import answers, exits
 from flowyd.cli.options import add_domain
 from flowyd.cli.output import Page, page_of, print_json, safe
+from flowyd.cli.payloads import use_configured_store
 from flowyd.cli.reaching import config_of, endpoint_of, service
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Part, Tone
@@ -85,6 +86,7 @@ def run(namespace: argparse.Namespace) -> int:
     Raises:
         FlowydError: a module or history cannot be read.
     """
+    use_configured_store(namespace)
     if namespace.open:
         verdicts = _try_open(namespace)
     else:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from flowyd.cli import exits
 from flowyd.cli.options import add_global_options
+from flowyd.cli.payloads import sent
 from flowyd.cli.reaching import service
-from flowyd.cli.start import add_start_options, input_of, request_of, started
+from flowyd.cli.start import add_start_options, input_of, print_ids, request_of, started
 from flowyd.errors import ConfigError, FlowydError, UnreachableError
 
 
@@ -29,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.set_defaults(workflow_id=None, tag=[], priority=None)
     namespace = parser.parse_args(argv)
     try:
+        text = sent(namespace, input_of(namespace), "the input")
         with service(namespace) as reached:
-            request = request_of(namespace, input_of(namespace), reached.domain)
+            request = request_of(namespace, text, reached.domain)
             run_id = started(reached, request)
     except ConfigError as error:
         return _failed(error, exits.CONFIG)
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(error, exits.UNREACHABLE)
     except FlowydError as error:
         return _failed(error, exits.FAILED)
-    print(f"workflow id  {request['workflowId']}\nrun id       {run_id}")
+    print_ids(namespace, {"workflowId": request["workflowId"], "runId": run_id}, namespace.domain)
     return exits.DONE
 
 

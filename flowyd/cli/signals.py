@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowyd.cli import answers, exits
 from flowyd.cli.options import add_execution, run_id_of
 from flowyd.cli.output import print_json
+from flowyd.cli.payloads import sent
 from flowyd.cli.reaching import service
 from flowyd.cli.start import CHILD_POLICIES
 from flowyd.errors import FlowydError
@@ -56,7 +57,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run_signal(namespace: argparse.Namespace) -> int:
     """Sends a signal."""
     text = namespace.input_option if namespace.input_option is not None else namespace.input
-    extra = {"signalName": namespace.name, **({} if text is None else {"input": text})}
+    extra = {"signalName": namespace.name}
+    if text is not None:
+        extra["input"] = sent(namespace, text, "the signal's input")
     return _sent(namespace, "SignalWorkflowExecution", extra, f"signal {namespace.name} sent to")
 
 

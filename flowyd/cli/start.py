@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowyd.cli import exits
 from flowyd.cli.options import add_domain, whole_seconds
 from flowyd.cli.output import print_json
+from flowyd.cli.payloads import sent
 from flowyd.cli.reaching import Service, service
 from flowyd.errors import FlowydError
 from flowyd.swf.faults import (
@@ -73,6 +74,7 @@ def add_start_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decision-duration",
         "--decision_duration",
+        "--task-duration",
         metavar="TIME",
         type=whole_seconds,
         help="limit of each decision; default: the type's",
@@ -83,24 +85,32 @@ def add_start_options(parser: argparse.ArgumentParser) -> None:
         choices=CHILD_POLICIES,
         help="what becomes of open children when it is terminated or times out; default: the type's",
     )
+    parser.add_argument(
+        "--lambda-role", metavar="ARN", help="the IAM role for Lambda functions; default: the type's"
+    )
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Starts, and waits if it is told to."""
-    text = input_of(namespace)
+    text = sent(namespace, input_of(namespace), "the input")
     with service(namespace) as reached:
         request = request_of(namespace, text, reached.domain)
         run_id = started(reached, request)
         execution = {"workflowId": request["workflowId"], "runId": run_id}
         if not namespace.wait:
-            if namespace.json:
-                print_json({"domain": reached.domain, **execution})
-            else:
-                print(f"workflow id  {execution['workflowId']}\nrun id       {run_id}")
+            print_ids(namespace, execution, reached.domain)
             return exits.DONE
         from flowyd.cli.following import follow
 
         return follow(reached, execution, as_json=namespace.json)
+
+
+def print_ids(namespace: argparse.Namespace, execution: dict[str, str], domain: str) -> None:
+    """Says what was started."""
+    if namespace.json:
+        print_json({"domain": domain, **execution})
+    else:
+        print(f"workflow id  {execution['workflowId']}\nrun id       {execution['runId']}")
 
 
 def input_of(namespace: argparse.Namespace) -> str:
@@ -150,6 +160,7 @@ def request_of(namespace: argparse.Namespace, text: str, domain: str) -> dict[st
         "childPolicy": namespace.child_policy,
         "tagList": namespace.tag or None,
         "taskPriority": _wire(namespace.priority),
+        "lambdaRole": namespace.lambda_role,
     }
     return {**request, **{member: value for member, value in optional.items() if value is not None}}
 

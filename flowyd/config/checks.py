@@ -12,7 +12,7 @@ from typing import Any
 
 from flowyd.config.keys import DAEMON, POOLS, defaults_of
 from flowyd.config.lines import Place
-from flowyd.config.records import Backend, Daemon, Engine, Pool, PoolKind, Swf
+from flowyd.config.records import Backend, Daemon, Engine, PayloadStorage, Pool, PoolKind, Swf
 
 Found = tuple[Place, str]
 Fields = Mapping[str, Any]
@@ -53,6 +53,26 @@ def encryption(tables: Mapping[str, Fields], wrong: set[Place]) -> Iterator[Foun
             ("engine", 0, given),
             f"[engine] {given}: TLS is for TCP endpoints and there is none; name one with listen",
         )
+
+
+def payload_store(
+    tables: Mapping[str, Fields], wrong: set[Place], is_directory: Callable[[Path], bool]
+) -> Iterator[Found]:
+    """A directory that is not there (it may not be mounted), and keys that nothing uses."""
+    storage, place = PayloadStorage(**tables["payloads"]), ("payloads", 0, "store")
+    if place in wrong:
+        return
+    if storage.directory is not None and not is_directory(storage.directory):
+        yield (
+            place,
+            f"[payloads] store: {storage.directory} is no directory; create it, for the users of all pools "
+            "to read and write",
+        )
+    if storage.store is not None and storage.directory is None:
+        return
+    for key in ("region", "profile", "endpoint_url"):
+        if tables["payloads"].get(key) is not None:
+            yield ("payloads", 0, key), f"[payloads] {key}: is for a store in S3; name one with store"
 
 
 def pool_names(pools: Mapping[int, Fields], lines: Mapping[Place, int]) -> Iterator[Found]:

@@ -11,6 +11,7 @@ from typing import Any
 from flowyd.config import kinds
 from flowyd.config.kinds import Kind
 from flowyd.config.records import Backend, Durability, Pool, PoolKind
+from flowyd.swf.limits import DATA_CHARACTERS, REFERENCE_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ def _keys(**kinds_by_field: Kind) -> dict[str, Key]:
     found = {}
     for field, kind in kinds_by_field.items():
         name = field
-        for unit in ("_s", "_bytes", "_days"):
+        for unit in ("_s", "_bytes", "_days", "_characters"):
             name = name.removesuffix(unit)
         found[name] = Key(name=name, field=field, kind=kind)
     return found
@@ -54,6 +55,14 @@ SWF = _keys(
     connect_timeout_s=kinds.duration(least="100ms", most="5m"),
     # The service may hold a poll a little longer than 60 s; a shorter patience loses the task it hands out.
     read_timeout_s=kinds.duration(least="70s", most="10m"),
+)
+PAYLOADS = _keys(
+    store=kinds.optional(kinds.PAYLOAD_STORE, word=""),
+    # A payload that is not longer than its reference gains nothing by being kept elsewhere.
+    above_characters=kinds.number(least=REFERENCE_CHARACTERS, most=DATA_CHARACTERS),
+    region=kinds.optional(kinds.PLAIN_TEXT, word=""),
+    profile=kinds.optional(kinds.PLAIN_TEXT, word=""),
+    endpoint_url=kinds.optional(kinds.URL, word=""),
 )
 ENGINE = _keys(
     database=kinds.optional(kinds.path(), word=""),
@@ -105,6 +114,7 @@ POOL = _keys(
 TABLES: dict[str, dict[str, Key]] = {
     "flowyd": DAEMON,
     "swf": SWF,
+    "payloads": PAYLOADS,
     "engine": ENGINE,
     "engine.limits": LIMITS,
 }

@@ -193,6 +193,22 @@ def path(*, longest_bytes: int = 4095) -> Kind:
     return Kind(allowed="a path in quotes", read=read, write=lambda value: toml_text(str(value)))
 
 
+def _read_payload_store(value: Any, folder: Path) -> str:
+    if isinstance(value, str) and "://" in value:
+        # Names of buckets: Amazon S3 User Guide, general purpose bucket naming rules.
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\x00-\x1f\x7f]*)?", value):
+            raise NotAllowedError
+        return value
+    return str(path().read(value, folder))
+
+
+PAYLOAD_STORE = Kind(
+    allowed='a directory, or a place in Amazon S3 such as "s3://bucket/prefix"',
+    read=_read_payload_store,
+    write=toml_text,
+)
+
+
 def list_of(kind: Kind, what: str) -> Kind:
     """A list of one kind."""
 

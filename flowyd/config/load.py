@@ -20,7 +20,7 @@ from flowyd.config import checks
 from flowyd.config.keys import POOL, POOL_REQUIRED, POOLS, TABLES, Key
 from flowyd.config.kinds import NotAllowedError, toml_text
 from flowyd.config.lines import Place, lines_of
-from flowyd.config.records import Config, Daemon, Engine, EngineLimits, Pool, Swf
+from flowyd.config.records import Config, Daemon, Engine, EngineLimits, PayloadStorage, Pool, Swf
 from flowyd.errors import ConfigError
 
 #: A value longer than this is cut in messages.
@@ -43,12 +43,13 @@ def load_for_client(file: Path) -> Config:
     So a mistake in a pool does not take the command line from someone who wants to see what runs.
 
     Raises:
-        ConfigError: the file cannot be read, or [flowyd] or [swf] have a problem.
+        ConfigError: the file cannot be read, or [flowyd], [swf] or [payloads] have a problem.
     """
     reader = _Reader(_text_of(file), file)
     daemon, swf = Daemon(**reader.table("flowyd")), Swf(**reader.table("swf"))
+    payloads = PayloadStorage(**reader.table("payloads"))
     reader.finish()
-    return Config(file=file, flowyd=daemon, swf=swf)
+    return Config(file=file, flowyd=daemon, swf=swf, payloads=payloads)
 
 
 def parse(text: str, *, file: Path, is_directory: Callable[[Path], bool] = Path.is_dir) -> Config:
@@ -67,6 +68,7 @@ def parse(text: str, *, file: Path, is_directory: Callable[[Path], bool] = Path.
         file=file,
         flowyd=Daemon(**tables["flowyd"]),
         swf=Swf(**tables["swf"]),
+        payloads=PayloadStorage(**tables["payloads"]),
         engine=Engine(**tables["engine"], limits=EngineLimits(**tables["engine.limits"])),
         pools=tuple(Pool(**fields) for fields in pools),
     )
@@ -147,6 +149,7 @@ class _Reader:
         found = [
             *checks.listeners(self._tables),
             *checks.encryption(self._tables, wrong),
+            *checks.payload_store(self._tables, wrong, is_directory),
             *checks.pool_names(self._pools, self._lines),
             *checks.backoffs(self._pools),
             *checks.worker_places(self._pools, is_directory),

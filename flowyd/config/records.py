@@ -82,6 +82,26 @@ class Swf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadStorage:
+    """[payloads]: where arguments and results too long for a history are kept."""
+
+    #: An absolute directory, or s3://bucket/prefix. None: they are refused.
+    store: str | None = None
+    #: Longer ones go to the store, characters.
+    above_characters: int = limits.DATA_CHARACTERS
+    #: For S3. None: what boto3 finds in its own configuration and environment.
+    region: str | None = None
+    profile: str | None = None
+    #: Another endpoint than Amazon's.
+    endpoint_url: str | None = None
+
+    @property
+    def directory(self) -> Path | None:
+        """The store where it is a directory."""
+        return Path(self.store) if self.store is not None and self.store.startswith("/") else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLimits:
     """[engine.limits]: how much the engine takes on; the defaults are Amazon SWF's quotas.
 
@@ -173,6 +193,7 @@ class Config:
     file: Path
     flowyd: Daemon = field(default_factory=Daemon)
     swf: Swf = field(default_factory=Swf)
+    payloads: PayloadStorage = field(default_factory=PayloadStorage)
     engine: Engine = field(default_factory=Engine)
     pools: tuple[Pool, ...] = ()
 

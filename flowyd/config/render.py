@@ -13,6 +13,7 @@ def render(config: Config) -> str:
     records: dict[str, Any] = {
         "flowyd": config.flowyd,
         "swf": config.swf,
+        "payloads": config.payloads,
         "engine": config.engine,
         "engine.limits": config.engine.limits,
     }

@@ -1,26 +1,21 @@
 """Payloads too long for the service: kept in a store, with a reference to them on the wire.
 
-Off until a store is named (`flowyd.store_payloads`). A payload is kept under the hash of its text, so that
-the same payload has the same reference in every replay and is stored once; nothing here ever deletes one.
+Off until a store is named ([payloads] in the configuration, or `flowyd.store_payloads`). A payload is kept
+under the hash of its text, so that the same payload has the same reference in every replay and is stored
+once; nothing here ever deletes one.
 A payload that cannot be had is nobody's answer (PayloadLost): an activity's task fails, a decision is left
 alone and tried again.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections import OrderedDict
 from hashlib import sha256
 from typing import Protocol
 
 from flowyd.sdk.failures import PayloadError, PayloadLost
 from flowyd.swf.limits import DATA_CHARACTERS
-
-_BEGINNING = '{"__flowyd__": ["stored", '
-_REFERENCE = re.compile(
-    re.escape(_BEGINNING) + r'\{"sha256": "([0-9a-f]{64})", "characters": [0-9]+\}\]\}', re.ASCII
-)
+from flowyd.swf.references import Reference, from_wire
 
 #: Characters of fetched payloads that a process keeps: a decision reads all its results again.
 _REMEMBERED_CHARACTERS = 16 << 20
@@ -73,10 +68,10 @@ class Payloads:
         if self._store is None:
             raise PayloadError(
                 f"{what} is {len(text)} characters long, more than the {DATA_CHARACTERS} the service takes;"
-                " pass a path or key of where it is stored instead, or name a store with store_payloads"
+                " pass a path or key of where it is stored instead, or name a store: [payloads] in the"
+                " configuration, store_payloads in code"
             )
-        members = json.dumps({"sha256": _key(text), "characters": len(text)})
-        return f"{_BEGINNING}{members}]}}"
+        return Reference(key=_key(text), characters=len(text)).to_wire()
 
     def store(self, text: str) -> None:
         """Keeps the text if it travels by reference.
@@ -101,15 +96,18 @@ class Payloads:
         Raises:
             PayloadLost: the store does not have it, or there is no store.
         """
-        found = _REFERENCE.fullmatch(travelled) if travelled.startswith(_BEGINNING) else None
+        found = from_wire(travelled)
         if found is None:
             return travelled
-        key = found[1]
+        key = found.key
         if key in self._remembered:
             self._remembered.move_to_end(key)
             return self._remembered[key]
         if self._store is None:
-            raise PayloadLost(f"the payload {key} is in a store; name it here too, with store_payloads")
+            raise PayloadLost(
+                f"the payload {key} is in a store; name it here too, in the configuration's [payloads] or"
+                " with store_payloads"
+            )
         try:
             text = self._store.get(key)
         except Exception as error:
@@ -130,7 +128,8 @@ def _key(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-#: Of this process, as the codecs are: authors name their store where they name their types.
+#: Of this process, as the codecs are: the configuration names the store, or authors where they name their
+#: types.
 payloads = Payloads()
 
 

@@ -56,7 +56,11 @@ def difference(old: Config, new: Config) -> Difference:
     """What the new configuration means for each pool."""
     before = {pool.name: pool for pool in old.pools}
     after = {pool.name: pool for pool in new.pools}
-    everyone = old.swf != new.swf or _for_workers(old.flowyd) != _for_workers(new.flowyd)
+    everyone = (old.swf, old.payloads, _for_workers(old.flowyd)) != (
+        new.swf,
+        new.payloads,
+        _for_workers(new.flowyd),
+    )
     both = [name for name in after if name in before]
     renewed = {name for name in both if everyone or _worker_view(before[name]) != _worker_view(after[name])}
     return Difference(

@@ -29,6 +29,7 @@ def service_of(config: Config) -> ServiceSpec:
         domain=config.flowyd.domain,
         engine_socket=config.flowyd.engine_socket,
         swf=config.swf,
+        payloads=config.payloads,
         retention_days=config.engine.retention_days,
     )
 

@@ -37,3 +37,5 @@ PAGE_TOKEN_S = 24 * 3_600.0
 POLL_S = 60.0
 #: How long a client must wait for a poll's answer: more than 70 s, as the service may take longer than 60.
 POLL_READ_TIMEOUT_S = 75.0
+#: What travels for a payload kept elsewhere is never longer (`flowyd.swf.references`).
+REFERENCE_CHARACTERS = 160

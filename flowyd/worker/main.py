@@ -27,6 +27,7 @@ from flowyd.swf.client import PollingClient
 from flowyd.swf.limits import NAME_CHARACTERS
 from flowyd.worker.hand import Hand
 from flowyd.worker.loading import Loaded, load_units
+from flowyd.worker.payloads import use_storage
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.registration import register_activity, register_domain, register_workflow, served
 from flowyd.worker.reporting import Reporter
@@ -59,6 +60,8 @@ def run_worker(spec: WorkerSpec, *, reports_fd: int, modules: Modules, rolling: 
     title = f"flowyd: {spec.pool} {spec.kind.value} worker"
     setproctitle.setproctitle(f"{title}: loading")
     client = client_of(spec.service)
+    # Before the modules: what they name themselves goes before it.
+    use_storage(spec.service.payloads)
     loaded = load_units(modules)
     refused = dict(modules.refused)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from flowyd.config.records import PayloadStorage
 from flowyd.errors import StoreError
 from flowyd.sdk.failures import PayloadLost
 from flowyd.sdk.payloads import payloads, sent
@@ -21,15 +22,28 @@ def store_payloads(
 ) -> None:
     """Keeps arguments and results of more than `above` characters at this place, for this process.
 
-    To be called where modules of activities and workflows are loaded, the same in all of them. `where` is
-    an absolute directory or `s3://bucket/prefix`; region, profile and endpoint are for S3, and otherwise
-    what AWS tools find in their environment.
+    For scripts and tests: the daemon's workers and the command line know the place from the configuration's
+    [payloads], which a module that calls this overrides. It must be the same in all processes. `where` is an
+    absolute directory or `s3://bucket/prefix`; region, profile and endpoint are for S3, and otherwise what
+    AWS tools find in their environment.
 
     Raises:
         ConfigError: `where` is neither.
     """
     store = open_store(where, region=region, profile=profile, endpoint_url=endpoint_url)
     payloads.use(store, above=above)
+
+
+def use_storage(storage: PayloadStorage) -> None:
+    """Keeps long payloads where the configuration says, if it does, for this process."""
+    if storage.store is not None:
+        store_payloads(
+            storage.store,
+            above=storage.above_characters,
+            region=storage.region,
+            profile=storage.profile,
+            endpoint_url=storage.endpoint_url,
+        )
 
 
 def sent_by_script(text: str, what: str) -> str:

@@ -14,11 +14,12 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import Any
 
 from flowyd.config.records import Daemon
-from flowyd.errors import FlowydError, ProgramError
+from flowyd.errors import FlowydError, ProgramError, UnreachableError
 from flowyd.log import set_up_logging
 from flowyd.sdk.registry import activities_in, workflows_in
 from flowyd.sdk.serialize import encode_arguments, encode_value
@@ -65,25 +66,27 @@ def start_activity_worker(
         FlowydError: the service refused or is not there.
     """
     modules = _modules(package, ignore, sys._getframe(1))
-    client, stop, reporter = _begin(layer1)
-    broken: dict[str, str] = {}
-    found = [(module.__name__, r) for module in modules for r in activities_in(module)]
-    if reg_remote:
-        register_domain(client, domain, retention_days=_RETENTION_DAYS)
-    types = served(found, broken, lambda r: register_activity(client, domain, r) if reg_remote else None)
-    _say_what(list(types), broken, "activities", task_list)
-    worker = ActivityWorker(
-        client,
-        types,
-        domain=domain,
-        task_list=task_list,
-        identity=identity(task_list),
-        title="flowyd: activity script",
-        why_not=broken,
-        reporter=reporter,
-        stop=stop,
-    )
-    _until_interrupted(lambda: worker.run(most_tasks=None if loop < 0 else loop), client)
+    with _serving(layer1) as (client, stop):
+        broken: dict[str, str] = {}
+        found = [(module.__name__, r) for module in modules for r in activities_in(module)]
+        wait = _waiting_aloud(stop)
+        if reg_remote:
+            register_domain(client, domain, retention_days=_RETENTION_DAYS, wait=wait)
+        types = served(
+            found, broken, lambda r: register_activity(client, domain, r, wait=wait) if reg_remote else None
+        )
+        _say_what(list(types), broken, "activities", task_list)
+        ActivityWorker(
+            client,
+            types,
+            domain=domain,
+            task_list=task_list,
+            identity=identity(task_list),
+            title="flowyd: activity script",
+            why_not=broken,
+            reporter=Reporter(None),
+            stop=stop,
+        ).run(most_tasks=None if loop < 0 else loop)
 
 
 def start_workflow_worker(
@@ -97,26 +100,28 @@ def start_workflow_worker(
 ) -> None:
     """Decides workflows, one decision task at a time; arguments and errors as `start_activity_worker`."""
     modules = _modules(package, ignore, sys._getframe(1))
-    client, stop, reporter = _begin(layer1)
-    broken: dict[str, str] = {}
-    found = [(module.__name__, r) for module in modules for r in workflows_in(module)]
-    if reg_remote:
-        register_domain(client, domain, retention_days=_RETENTION_DAYS)
-    types = served(found, broken, lambda r: register_workflow(client, domain, r) if reg_remote else None)
-    _say_what(list(types), broken, "workflows", task_list)
-    worker = DecisionWorker(
-        client,
-        types,
-        domain=domain,
-        task_list=task_list,
-        # A script comes and goes; nothing should wait for it on a list of its own.
-        sticky_list=None,
-        identity=identity(task_list),
-        title="flowyd: workflow script",
-        reporter=reporter,
-        stop=stop,
-    )
-    _until_interrupted(lambda: worker.run(most_tasks=None if loop < 0 else loop), client)
+    with _serving(layer1) as (client, stop):
+        broken: dict[str, str] = {}
+        found = [(module.__name__, r) for module in modules for r in workflows_in(module)]
+        wait = _waiting_aloud(stop)
+        if reg_remote:
+            register_domain(client, domain, retention_days=_RETENTION_DAYS, wait=wait)
+        types = served(
+            found, broken, lambda r: register_workflow(client, domain, r, wait=wait) if reg_remote else None
+        )
+        _say_what(list(types), broken, "workflows", task_list)
+        DecisionWorker(
+            client,
+            types,
+            domain=domain,
+            task_list=task_list,
+            # A script comes and goes; nothing should wait for it on a list of its own.
+            sticky_list=None,
+            identity=identity(task_list),
+            title="flowyd: workflow script",
+            reporter=Reporter(None),
+            stop=stop,
+        ).run(most_tasks=None if loop < 0 else loop)
 
 
 class AsyncScheduler:
@@ -165,14 +170,14 @@ class WorkflowStarter:
 
     def with_id(self, workflow_id: str) -> WorkflowStarter:
         """The same starter with a workflow id of the caller's."""
-        return WorkflowStarter(self._client, self._request, workflow_id)
+        return type(self)(self._client, self._request, workflow_id)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> str | None:
         """Starts an execution; its run id, or None when the service refused (which is logged)."""
         request = {
             **self._request,
             "workflowId": self._workflow_id or str(uuid.uuid4()),
-            "input": sent_by_script(encode_arguments(*arguments, **keywords), "the input"),
+            "input": sent_by_script(self._serialize_arguments(*arguments, **keywords), "the input"),
         }
         try:
             answer = call_through(self._client, "StartWorkflowExecution", request, within_s=_START_WITHIN_S)
@@ -180,6 +185,9 @@ class WorkflowStarter:
             logger.error("the workflow was not started: %s", error, extra={"action": "start"})
             return None
         return str(answer["runId"])
+
+    #: Transport hook: replace it in a subclass; the workflow must match.
+    _serialize_arguments = staticmethod(encode_arguments)
 
 
 def workflow_starter(
@@ -213,7 +221,9 @@ def default_client() -> LeanClient:
     return LeanClient(endpoint_of(os.environ) or f"unix://{Daemon().engine_socket}")
 
 
-def _begin(layer1: PollingClient | None) -> tuple[PollingClient, StopSignal, Reporter]:
+@contextmanager
+def _serving(layer1: PollingClient | None) -> Iterator[tuple[PollingClient, StopSignal]]:
+    """A client, and what tells of Ctrl-C: a first one lets the task in hand end, a second one does not."""
     if not logging.getLogger().handlers:
         set_up_logging("info")
     stop = StopSignal()
@@ -225,17 +235,33 @@ def _begin(layer1: PollingClient | None) -> tuple[PollingClient, StopSignal, Rep
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    return layer1 or default_client(), stop, Reporter(None)
-
-
-def _until_interrupted(run: Callable[[], None], client: PollingClient) -> None:
-    """Runs; a first Ctrl-C lets the task in hand end, a second one does not."""
+    client = layer1 or default_client()
     try:
-        run()
+        yield client, stop
     except KeyboardInterrupt:
         logger.warning("left in the middle of a task", extra={"action": "stop"})
+    except UnreachableError:
+        if not stop.requested:
+            raise
     finally:
         client.close()
+
+
+def _waiting_aloud(stop: StopSignal) -> Callable[[float], bool]:
+    """Waits between tries of a service that does not answer, and says so the first time."""
+    said = False
+
+    def wait(seconds: float) -> bool:
+        nonlocal said
+        if not said:
+            said = True
+            logger.warning(
+                "the service does not answer yet, trying again; FLOWYD_ENDPOINT says where it is",
+                extra={"action": "register"},
+            )
+        return stop.wait(seconds)
+
+    return wait
 
 
 def _say_what(types: list[tuple[str, str]], broken: dict[str, str], what: str, task_list: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowyd.config.records import Backend, PoolKind, Swf
+from flowyd.config.records import Backend, PayloadStorage, PoolKind, Swf
 from flowyd.control.in_hand import PollUnderWay
 from flowyd.control.reports import TaskInHand
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
@@ -13,11 +13,12 @@ from flowyd.swf.limits import POLL_READ_TIMEOUT_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """Which SWF service, and which domain in it."""
+    """Which SWF service, which domain in it, and where its long payloads are."""
 
     domain: str
     engine_socket: Path
     swf: Swf = field(default_factory=Swf)
+    payloads: PayloadStorage = field(default_factory=PayloadStorage)
     #: Retention given to the domain if it must be registered, days.
     retention_days: int = 30
 

@@ -28,6 +28,7 @@ from flowyd.sdk.registry import (
 )
 from flowyd.swf.client import Answer, Request, SwfClient
 from flowyd.worker.loading import load_units
+from flowyd.worker.payloads import use_storage
 from flowyd.worker.registration import activity_drift, workflow_drift
 from flowyd.worker.replay_gate import REPLAY_S, Replays, first_divergence
 from flowyd.worker.service import client_of
@@ -174,6 +175,7 @@ class _Asking:
 
 
 def _try(trial: Trial, voice: _Voice) -> None:
+    use_storage(trial.service.payloads)
     loaded = load_units(trial.modules, begin=lambda path: voice.say(at=path))
     voice.say(broken=loaded.broken)
     found = {

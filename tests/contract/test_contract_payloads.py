@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from flowyd.config.records import PayloadStorage
 from flowyd.errors import StoreError
+from flowyd.sdk.payloads import payloads, sent
 from flowyd.swf.payload_stores import S3Store
+from flowyd.worker.payloads import use_storage
 
 _MISSING = b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>'
 
@@ -63,6 +67,25 @@ def test_what_is_put_can_be_got(objects: tuple[str, dict[str, bytes]]) -> None:
 
     assert store.get("abcd") == '"häßlich"'
     assert list(kept) == ["/bucket/some/prefix/abcd"]
+
+
+def test_the_configuration_names_a_bucket(objects: tuple[str, dict[str, bytes]]) -> None:
+    endpoint, kept = objects
+    storage = PayloadStorage(
+        store="s3://bucket/prefix", above_characters=160, region="eu-west-1", endpoint_url=endpoint
+    )
+
+    use_storage(storage)
+    try:
+        travelled = sent("x" * 200, "the input")
+        use_storage(storage)
+        again = payloads.text(travelled)
+    finally:
+        payloads.use(None)
+
+    assert len(travelled) < 160
+    assert again == "x" * 200
+    assert list(kept) == [f"/bucket/prefix/{sha256(again.encode()).hexdigest()}"]
 
 
 def test_what_is_not_there_is_named(objects: tuple[str, dict[str, bytes]]) -> None:

@@ -13,6 +13,27 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from running_daemon import ACTIVITIES, WORKFLOWS, daemon_in, until
 
+TUTORIAL = """
+from flowyd.swf.scanner import activity, workflow
+from flowyd.swf.task import ActivityProxy
+from flowyd.task import Activity, Workflow
+
+@activity("shout", 1, "scripted")
+class Shout(Activity):
+    def run(self, word):
+        return word.upper()
+
+@workflow("loud", 1, "scripted")
+class Loud(Workflow):
+    shout = ActivityProxy("shout", 1)
+
+    def run(self, word):
+        return self.shout(word)
+
+if __name__ == "__main__":
+    from flowyd.swf.boilerplate import {function}
+    {function}("default", "scripted")
+"""
 ENDING = """
 if __name__ == "__main__":
     from flowyd import {function}
@@ -47,3 +68,60 @@ def test_scripts_serve_until_they_are_interrupted_or_have_done_their_number(tmp_
 
         assert json.loads(closing["workflowExecutionCompletedEventAttributes"]["result"]) == "6-8"
         assert codes == [0, 0]
+
+
+def test_scripts_with_flowys_import_paths_run_and_are_started_from_the_command_line(tmp_path: Path) -> None:
+    functions = ("start_activity_worker", "start_workflow_worker")
+    for function in functions:
+        (tmp_path / f"{function}.py").write_text(TUTORIAL.format(function=function))
+    with daemon_in(tmp_path) as daemon:
+        endpoint = {**os.environ, "FLOWYD_ENDPOINT": f"unix://{daemon.runtime}/engine.sock"}
+        running = [
+            subprocess.Popen([sys.executable, str(tmp_path / f"{function}.py")], env=endpoint)
+            for function in functions
+        ]
+        options = ["--json", "--task_list", "scripted", "--task-duration", "9"]
+
+        def started() -> dict[str, str] | None:
+            ended = subprocess.run(
+                [sys.executable, "-m", "flowyd.swf", *options, "default", "loud", "1", "--hey"],
+                env=endpoint,
+                capture_output=True,
+                check=False,
+            )
+            return json.loads(ended.stdout) if ended.returncode == 0 else None
+
+        try:
+            ids = until(started, what="the type is registered")
+            closing = daemon.close_of((ids["workflowId"], ids["runId"]))
+            first = daemon.history((ids["workflowId"], ids["runId"]))[0]
+        finally:
+            for script in running:
+                script.kill()
+                script.wait()
+
+        assert json.loads(closing["workflowExecutionCompletedEventAttributes"]["result"]) == "--HEY"
+        assert first["workflowExecutionStartedEventAttributes"]["taskStartToCloseTimeout"] == "9"
+
+
+def test_a_script_without_a_service_says_so_and_leaves_at_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(TUTORIAL.format(function="start_activity_worker"))
+    script = subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")],
+        env={**os.environ, "FLOWYD_ENDPOINT": f"unix://{tmp_path}/none.sock"},
+        stderr=subprocess.PIPE,
+        text=True,
+        # Python takes Ctrl-C only if it is not ignored where it is started.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        assert script.stderr is not None
+        said = script.stderr.readline()
+        script.send_signal(signal.SIGINT)
+
+        _, more = script.communicate(timeout=10)
+    finally:
+        script.kill()
+
+    assert "the service does not answer yet" in said
+    assert (script.returncode, more) == (0, "")

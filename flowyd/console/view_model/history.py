@@ -10,6 +10,7 @@ from typing import Any
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_number, by_text, cell
 from flowyd.console.view_model.spans import Event, attributes
+from flowyd.swf.references import from_wire
 
 #: Members that name another event; shown last, as they explain little.
 _LINKS = ("scheduledEventId", "startedEventId", "initiatedEventId", "decisionTaskCompletedEventId")
@@ -86,7 +87,8 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         parts = [str(part) for part in value.values()]
         return "/".join(parts)
-    return str(value)
+    text = str(value)
+    return _stored(text) or text
 
 
 def found(row: EventRow, text: str) -> bool:
@@ -146,8 +148,18 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def _stored(text: str) -> str:
+    """What is said of a payload that is kept in a store; empty for all others."""
+    reference = from_wire(text)
+    if reference is None:
+        return ""
+    return f"({wording.number(reference.characters)} characters, stored as {reference.key})"
+
+
 def readable(text: str) -> str:
     """A payload for reading: JSON is indented, all else stands as it is."""
+    if stored := _stored(text):
+        return stored
     try:
         value = json.loads(text)
     except ValueError:
@@ -164,6 +176,8 @@ def readable(text: str) -> str:
 
 def flat(text: str) -> str:
     """A payload for one line: `[[1, 2], {}]`, the arguments of a call, as `1, 2`; all else as it stands."""
+    if stored := _stored(text):
+        return stored
     try:
         value = json.loads(text)
     except ValueError:

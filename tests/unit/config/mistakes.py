@@ -165,6 +165,27 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "a store that is not there",
+        '[payloads]\nstore = "/srv/missing"\n',
+        (
+            "FILE:2: [payloads] store: /srv/missing is no directory; create it, for the users of all pools "
+            "to read and write",
+        ),
+    ),
+    Mistake(
+        "a store of another kind",
+        '[payloads]\nstore = "gs://bucket/payloads"\n',
+        (
+            'FILE:2: [payloads] store = "gs://bucket/payloads": must be a directory, or a place in Amazon S3 '
+            'such as "s3://bucket/prefix", or ""',
+        ),
+    ),
+    Mistake(
+        "a region for a directory",
+        '[payloads]\nstore = "/srv/payloads"\nregion = "eu-west-1"\n',
+        ("FILE:3: [payloads] region: is for a store in S3; name one with store",),
+    ),
+    Mistake(
         "a limit among the engine's own keys",
         "[engine]\npollers = 5000\n",
         ("FILE:2: [engine] pollers = 5000: no such key; it belongs below [engine.limits]",),

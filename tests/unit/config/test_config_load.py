@@ -10,13 +10,30 @@ import pytest
 
 from flowyd.config.keys import POOL, POOLS, TABLES
 from flowyd.config.load import load, load_for_client, parse
-from flowyd.config.records import Backend, Config, Daemon, Engine, EngineLimits, Pool, PoolKind, Swf
+from flowyd.config.records import (
+    Backend,
+    Config,
+    Daemon,
+    Engine,
+    EngineLimits,
+    PayloadStorage,
+    Pool,
+    PoolKind,
+    Swf,
+)
 from flowyd.errors import ConfigError
 from tests.unit.config.mistakes import MISTAKES, Mistake
 
 FILE = Path("/etc/flowyd.toml")
 ROOT = Path(__file__).parents[3]
-RECORDS = {"flowyd": Daemon, "swf": Swf, "engine": Engine, "engine.limits": EngineLimits, POOLS: Pool}
+RECORDS = {
+    "flowyd": Daemon,
+    "swf": Swf,
+    "payloads": PayloadStorage,
+    "engine": Engine,
+    "engine.limits": EngineLimits,
+    POOLS: Pool,
+}
 
 
 def parsed(text: str) -> Config:
@@ -103,6 +120,29 @@ def test_a_client_does_not_mind_a_mistake_in_a_pool(tmp_path: Path) -> None:
     config = load_for_client(file)
 
     assert config.swf.backend is Backend.AWS
+
+
+@pytest.mark.parametrize(
+    ("written", "store"),
+    [
+        ("payloads", "/etc/payloads"),
+        ("/srv/payloads", "/srv/payloads"),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://my.bucket/some/prefix", "s3://my.bucket/some/prefix"),
+        ("", None),
+    ],
+)
+def test_payloads_are_kept_in_a_directory_or_a_bucket(written: str, store: str | None) -> None:
+    config = parsed(f'[payloads]\nstore = "{written}"\nabove = 1000\n')
+
+    assert config.payloads == PayloadStorage(store=store, above_characters=1000)
+
+
+def test_a_client_knows_where_payloads_are(tmp_path: Path) -> None:
+    file = tmp_path / "flowyd.toml"
+    file.write_text('[payloads]\nstore = "s3://bucket/x"\nregion = "eu-west-1"\n')
+
+    assert load_for_client(file).payloads == PayloadStorage(store="s3://bucket/x", region="eu-west-1")
 
 
 def test_a_client_minds_a_mistake_in_what_it_needs(tmp_path: Path) -> None:

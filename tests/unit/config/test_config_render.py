@@ -18,6 +18,7 @@ from flowyd.config.records import (
     Durability,
     Engine,
     EngineLimits,
+    PayloadStorage,
     Pool,
     PoolKind,
     Swf,
@@ -78,6 +79,18 @@ configs = st.builds(
         endpoint_url=st.none() | names.map("https://{}:8080/".format),
         connect_timeout_s=seconds(0.1, 300),
         read_timeout_s=seconds(70, 600),
+    ),
+    payloads=st.builds(
+        PayloadStorage,
+        store=paths.map(str) | st.just("s3://bucket/prefix"),
+        above_characters=st.integers(160, 32_768),
+    )
+    | st.builds(
+        PayloadStorage,
+        store=st.just("s3://bucket"),
+        region=st.none() | names,
+        profile=st.none() | names,
+        endpoint_url=st.none() | names.map("https://{}:8080/".format),
     ),
     engine=st.builds(
         Engine,

@@ -130,7 +130,7 @@ def test_a_reference_without_a_store_says_what_to_do() -> None:
     reference = sent("x" * 1_001, "it")
     payloads.use(None)
 
-    with pytest.raises(PayloadLost, match="name it here too, with store_payloads"):
+    with pytest.raises(PayloadLost, match="name it here too, in the configuration"):
         payloads.text(reference)
 
 
@@ -151,7 +151,7 @@ def test_text_that_only_looks_like_a_reference_stays_text() -> None:
 
 
 def test_without_a_store_what_is_too_long_is_refused() -> None:
-    with pytest.raises(PayloadError, match="name a store with store_payloads"):
+    with pytest.raises(PayloadError, match="or name a store"):
         sent("x" * 32_769, "it")
 
 

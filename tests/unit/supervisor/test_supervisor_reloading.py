@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from flowyd.config.records import Config, Daemon, Pool, PoolKind
+from flowyd.config.records import Config, Daemon, PayloadStorage, Pool, PoolKind
 from flowyd.supervisor.reloading import Difference, difference, needs_restart
 
 IMAGES = Pool(name="images", kind=PoolKind.ACTIVITY, task_list="images")
@@ -37,6 +37,12 @@ def test_pools_come_and_go() -> None:
 
 def test_another_domain_renews_everybody() -> None:
     new = replace(CONFIG, flowyd=Daemon(domain="other"))
+
+    assert difference(CONFIG, new) == Difference(renewed=("images", "decisions"))
+
+
+def test_another_place_for_payloads_renews_everybody() -> None:
+    new = replace(CONFIG, payloads=PayloadStorage(store="/srv/payloads"))
 
     assert difference(CONFIG, new) == Difference(renewed=("images", "decisions"))
 
