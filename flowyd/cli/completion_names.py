@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from flowyd.cli.answers import infos, pages
-from flowyd.cli.reaching import Service, ask_daemon, service
-from flowyd.control.status import DaemonStatus, decode_status
+from flowyd.cli.daemon_status import daemon_status
+from flowyd.cli.reaching import Service, service
+from flowyd.control.status import DaemonStatus
 
 #: More names than this nobody reads; a longer prefix finds the rest of them only if they are among these.
 MOST = 1_000
@@ -27,9 +28,7 @@ def names(metavar: str, dest: str, namespace: argparse.Namespace) -> Names:
         FlowydError: nobody answers.
     """
     if metavar in _OF_DAEMON:
-        members = ask_daemon(namespace, "status", timeout_s=PATIENCE_S)
-        members.pop("role", None)
-        yield from _OF_DAEMON[metavar](decode_status(members))
+        yield from _OF_DAEMON[metavar](daemon_status(namespace, timeout_s=PATIENCE_S))
     key = metavar if metavar != "NAME" else f"NAME {dest}"
     if key in _OF_SERVICE:
         with service(namespace) as reached:

@@ -63,8 +63,12 @@ class CommandParser(argparse.ArgumentParser):
         add_global_options(self, defaults=False)
 
     def error(self, message: str) -> NoReturn:
-        """Ends with code 2: the mistake first, then the arguments; all options would bury it."""
-        arguments = [a for a in self._actions if not a.option_strings and a.help != argparse.SUPPRESS]
+        """Ends with code 2: the mistake first, then what must be given; all options would bury it."""
+        arguments = [
+            action
+            for action in self._actions
+            if (action.required or not action.option_strings) and action.help != argparse.SUPPRESS
+        ]
         usage = self._get_formatter()
         usage.add_usage(self._own_usage, arguments, self._mutually_exclusive_groups, "usage: ")
         short = usage.format_help().strip()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowyd.cli import exits
 from flowyd.cli.answers import PAGE, pages
+from flowyd.cli.daemon_status import status_or_none
 from flowyd.cli.options import add_domain
 from flowyd.cli.output import page_of, print_json, print_lines
 from flowyd.cli.reaching import Service, endpoint_of, service
-from flowyd.cli.show import status_or_none
 from flowyd.cli.tables import table
 from flowyd.console.view_model import domains as domain_view
 from flowyd.console.view_model import types as type_view

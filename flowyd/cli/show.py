@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from flowyd.cli import answers, show_view
-from flowyd.cli.options import add_execution, add_watch, run_id_of
+from flowyd.cli import show_view
+from flowyd.cli.daemon_status import status_or_none
+from flowyd.cli.one_execution import Seen, present_execution
+from flowyd.cli.options import add_execution, add_watch
 from flowyd.cli.output import Page
-from flowyd.cli.reaching import ask_daemon, endpoint_of, service
-from flowyd.cli.watching import View, present
-from flowyd.control.status import DaemonStatus, decode_status
-from flowyd.errors import FlowydError
+from flowyd.cli.reaching import endpoint_of
+from flowyd.cli.watching import View
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-#: The daemon only adds who runs what; whoever looks at an execution must not wait for it.
-STATUS_TIMEOUT_S = 2.0
 
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,21 +34,12 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Prints one execution."""
-    with service(namespace) as reached:
-        execution = answers.find_execution(reached, namespace.workflow_id, run_id_of(namespace))
-        known: list[answers.Event] = []
-
-        def look() -> View:
-            nonlocal known
-            description = answers.describe(reached, execution)
-            known = events = answers.history(reached, execution, known)
-            return view_of(namespace, description, events)
-
-        return present(namespace, look, remote=reached.remote)
+    return present_execution(namespace, partial(view_of, namespace))
 
 
-def view_of(namespace: argparse.Namespace, description: dict[str, Any], events: list[answers.Event]) -> View:
+def view_of(namespace: argparse.Namespace, seen: Seen) -> View:
     """The page of one execution."""
+    description, events = seen.description, seen.events
 
     def lines(page: Page) -> list[str]:
         is_open = description["executionInfo"]["executionStatus"] == "OPEN"
@@ -60,12 +48,3 @@ def view_of(namespace: argparse.Namespace, description: dict[str, Any], events: 
         return show_view.lines(shown, page)
 
     return View(members=lambda: {**description, "events": events}, lines=lines)
-
-
-def status_or_none(namespace: argparse.Namespace) -> DaemonStatus | None:
-    """The daemon's status, if it answers."""
-    with contextlib.suppress(FlowydError):
-        members = ask_daemon(namespace, "status", timeout_s=STATUS_TIMEOUT_S)
-        members.pop("role", None)
-        return decode_status(members)
-    return None

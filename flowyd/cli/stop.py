@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from flowyd.cli import exits
+from flowyd.cli.daemon_status import daemon_status
 from flowyd.cli.output import page_of, print_json
 from flowyd.cli.reaching import ask_daemon
 from flowyd.console.view_model import wording
-from flowyd.control.status import DaemonStatus, decode_status
+from flowyd.control.status import DaemonStatus
 from flowyd.errors import FlowydError, UnreachableError
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def run(namespace: argparse.Namespace) -> int:
         UnreachableError: none runs.
         FlowydError: we may not.
     """
-    members = ask_daemon(namespace, "status")
-    members.pop("role", None)
-    status = decode_status(members)
+    status = daemon_status(namespace)
     if namespace.no_wait:
         _order(namespace)
         return _said(namespace, {"pid": status.pid, "ended": False}, f"pid {status.pid} is stopping")

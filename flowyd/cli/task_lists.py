@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from flowyd.cli.answers import PAGE, pages
+from flowyd.cli.daemon_status import status_or_none
 from flowyd.cli.options import add_domain, add_watch
 from flowyd.cli.output import Page
 from flowyd.cli.reaching import Service, endpoint_of, service
-from flowyd.cli.show import status_or_none
 from flowyd.cli.tables import table
 from flowyd.cli.watching import View, present
 from flowyd.console.view_model import task_lists

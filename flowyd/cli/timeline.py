@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from flowyd.cli import answers
-from flowyd.cli.options import add_execution, add_watch, run_id_of
+from flowyd.cli.one_execution import Seen, present_execution
+from flowyd.cli.options import add_execution, add_watch
 from flowyd.cli.output import Page
-from flowyd.cli.reaching import service
 from flowyd.cli.show_view import waited_s, worked_s
 from flowyd.cli.tables import table
-from flowyd.cli.watching import View, present
+from flowyd.cli.watching import View
 from flowyd.console.view_model import timeline
 from flowyd.console.view_model.cells import Part, Tone, cell
 from flowyd.console.view_model.executions import Execution, from_info, status_cell
@@ -43,17 +43,12 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Prints the timeline."""
-    with service(namespace) as reached:
-        execution = answers.find_execution(reached, namespace.workflow_id, run_id_of(namespace))
-        known: list[answers.Event] = []
 
-        def look() -> View:
-            nonlocal known
-            info = answers.describe(reached, execution)["executionInfo"]
-            known = answers.history(reached, execution, known)
-            return view_of(from_info(info), known, decisions=namespace.decisions, now=time.time())
+    def view(seen: Seen) -> View:
+        execution = from_info(seen.description["executionInfo"])
+        return view_of(execution, seen.events, decisions=namespace.decisions, now=time.time())
 
-        return present(namespace, look, remote=reached.remote)
+    return present_execution(namespace, view)
 
 
 def view_of(execution: Execution, events: Sequence[answers.Event], *, decisions: bool, now: float) -> View:

@@ -6,25 +6,25 @@ import argparse
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flowyd.cli import answers, why_view
-from flowyd.cli.options import add_execution, add_watch, run_id_of
-from flowyd.cli.reaching import Service, ask_daemon, endpoint_of, service
-from flowyd.cli.watching import View, present
+from flowyd.cli import why_view
+from flowyd.cli.daemon_status import BRIEF_S, daemon_status
+from flowyd.cli.one_execution import Seen, present_execution
+from flowyd.cli.options import add_execution, add_watch
+from flowyd.cli.reaching import Service, ask_daemon, endpoint_of
+from flowyd.cli.watching import View
 from flowyd.cli.why_evidence import Command
 from flowyd.cli.why_facts import Facts, lines_about, pid_of
 from flowyd.console.view_model import commands
 from flowyd.console.view_model.executions import Execution, from_info
 from flowyd.console.view_model.spans import Kind, Span, spans
-from flowyd.control.status import DaemonStatus, decode_status
+from flowyd.control.status import DaemonStatus
 from flowyd.errors import FlowydError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-#: The daemon is one witness of two; it answers at once or something is wrong with it.
-STATUS_TIMEOUT_S = 3.0
 #: Lines of a worker's output that are searched for what it said about the execution.
 LOG_SEARCHED = 2_000
 #: Lists whose waiting tasks are counted: an execution with many open activities has few lists.
@@ -46,17 +46,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Prints the findings."""
-    with service(namespace) as reached:
-        execution = answers.find_execution(reached, namespace.workflow_id, run_id_of(namespace))
-        known: list[answers.Event] = []
-
-        def look() -> View:
-            nonlocal known
-            description = answers.describe(reached, execution)
-            known = answers.history(reached, execution, known)
-            return view_of(namespace, facts(namespace, reached, description, known))
-
-        return present(namespace, look, remote=reached.remote)
+    return present_execution(namespace, lambda seen: view_of(namespace, facts(namespace, seen)))
 
 
 def view_of(namespace: argparse.Namespace, found_out: Facts) -> View:
@@ -78,33 +68,26 @@ def _options(namespace: argparse.Namespace) -> list[str]:
     return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
-def facts(
-    namespace: argparse.Namespace,
-    reached: Service,
-    description: dict[str, Any],
-    events: Sequence[answers.Event],
-) -> Facts:
+def facts(namespace: argparse.Namespace, seen: Seen) -> Facts:
     """All that SWF and the daemon know of one execution."""
-    execution = from_info(description["executionInfo"])
-    found = spans(events)
+    execution = from_info(seen.description["executionInfo"])
+    found = spans(seen.events)
     status: DaemonStatus | None = None
     problem = ""
     if execution.is_open and endpoint_of(namespace) is None:
         try:
-            members = ask_daemon(namespace, "status", timeout_s=STATUS_TIMEOUT_S)
-            members.pop("role", None)
-            status = decode_status(members)
+            status = daemon_status(namespace, timeout_s=BRIEF_S)
         except FlowydError as error:
             problem = str(error)
     open_tasks = [span for span in found if span.is_open and execution.is_open]
     return Facts(
         execution=execution,
-        description=description,
-        events=events,
+        description=seen.description,
+        events=seen.events,
         spans=found,
         status=status,
         daemon_problem=problem,
-        pending=_pending(reached, open_tasks),
+        pending=_pending(seen.reached, open_tasks),
         logs=dict(_logs(namespace, status, found, execution)) if status is not None else {},
         now=time.time(),
     )
@@ -140,9 +123,7 @@ def _logs(
             continue
         # A worker may end between the two questions; its successor has not said anything yet.
         with contextlib.suppress(FlowydError):
-            answer = ask_daemon(
-                namespace, "log", {"pid": pid, "lines": LOG_SEARCHED}, timeout_s=STATUS_TIMEOUT_S
-            )
+            answer = ask_daemon(namespace, "log", {"pid": pid, "lines": LOG_SEARCHED}, timeout_s=BRIEF_S)
             said = lines_about(answer["lines"], execution.workflow_id)
             if said:
                 yield pid, said

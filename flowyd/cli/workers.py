@@ -7,12 +7,11 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from flowyd.cli.daemon_status import daemon_status
 from flowyd.cli.options import add_watch
-from flowyd.cli.reaching import ask_daemon
 from flowyd.cli.tables import table
 from flowyd.cli.watching import View, present
 from flowyd.console.view_model import workers
-from flowyd.control.status import decode_status
 from flowyd.errors import FlowydError
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def run(namespace: argparse.Namespace) -> int:
 
 def look(namespace: argparse.Namespace) -> View:
     """The workers of all pools, or of the one that is named."""
-    members = ask_daemon(namespace, "status")
-    status = decode_status({name: value for name, value in members.items() if name != "role"})
+    status = daemon_status(namespace)
     names = [pool.name for pool in status.pools]
     if namespace.pool and namespace.pool not in names:
         raise FlowydError(f"no pool {namespace.pool!r}; there are: {', '.join(names) or 'none'}")
@@ -50,7 +48,8 @@ def look(namespace: argparse.Namespace) -> View:
         for row in workers.rows(status)
         if namespace.pool is None or (row.pool is not None and row.pool.name == namespace.pool)
     ]
+    engine = asdict(status.engine) if status.engine is not None else None
     return View(
-        members=lambda: {"engine": members["engine"], "pools": [asdict(pool) for pool in pools]},
+        members=lambda: {"engine": engine, "pools": [asdict(pool) for pool in pools]},
         lines=lambda page: table(workers.columns(now=time.time()), rows, page),
     )

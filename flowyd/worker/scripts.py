@@ -15,13 +15,19 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from flowyd.config.records import Daemon
 from flowyd.errors import FlowydError, ProgramError, UnreachableError
 from flowyd.log import set_up_logging
-from flowyd.sdk.registry import activities_in, workflows_in
+from flowyd.sdk.registry import (
+    ActivityRegistration,
+    WorkflowRegistration,
+    activities_in,
+    workflows_in,
+)
 from flowyd.sdk.serialize import encode_arguments, encode_value
 from flowyd.sdk.settings import positive_seconds
 from flowyd.swf.client import PollingClient, SwfClient
@@ -44,6 +50,7 @@ _RETENTION_DAYS = 30
 #: How long a start waits for a service that is away.
 _START_WITHIN_S = 10.0
 
+_Registration = TypeVar("_Registration", ActivityRegistration, WorkflowRegistration)
 Ignore = Iterable[str] | Callable[[str], bool] | None
 
 
@@ -67,15 +74,9 @@ def start_activity_worker(
     """
     modules = _modules(package, ignore, sys._getframe(1))
     with _serving(layer1) as (client, stop):
-        broken: dict[str, str] = {}
         found = [(module.__name__, r) for module in modules for r in activities_in(module)]
-        wait = _waiting_aloud(stop)
-        if reg_remote:
-            register_domain(client, domain, retention_days=_RETENTION_DAYS, wait=wait)
-        types = served(
-            found, broken, lambda r: register_activity(client, domain, r, wait=wait) if reg_remote else None
-        )
-        _say_what(list(types), broken, "activities", task_list)
+        script = _Script(client, stop, domain, task_list, reg_remote)
+        types, broken = script.types(found, register_activity, "activities")
         ActivityWorker(
             client,
             types,
@@ -101,15 +102,9 @@ def start_workflow_worker(
     """Decides workflows, one decision task at a time; arguments and errors as `start_activity_worker`."""
     modules = _modules(package, ignore, sys._getframe(1))
     with _serving(layer1) as (client, stop):
-        broken: dict[str, str] = {}
         found = [(module.__name__, r) for module in modules for r in workflows_in(module)]
-        wait = _waiting_aloud(stop)
-        if reg_remote:
-            register_domain(client, domain, retention_days=_RETENTION_DAYS, wait=wait)
-        types = served(
-            found, broken, lambda r: register_workflow(client, domain, r, wait=wait) if reg_remote else None
-        )
-        _say_what(list(types), broken, "workflows", task_list)
+        script = _Script(client, stop, domain, task_list, reg_remote)
+        types, _ = script.types(found, register_workflow, "workflows")
         DecisionWorker(
             client,
             types,
@@ -245,6 +240,38 @@ def _serving(layer1: PollingClient | None) -> Iterator[tuple[PollingClient, Stop
             raise
     finally:
         client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """A worker script before it serves."""
+
+    client: PollingClient
+    stop: StopSignal
+    domain: str
+    task_list: str
+    #: Domain and types are registered.
+    registers: bool
+
+    def types(
+        self, found: list[tuple[str, _Registration]], register: Callable[..., str | None], what: str
+    ) -> tuple[dict[tuple[str, str], _Registration], dict[str, str]]:
+        """The types it serves, registered if it is to; and modules with what speaks against serving them.
+
+        Raises:
+            ProgramError: there are none.
+        """
+        broken: dict[str, str] = {}
+        wait = _waiting_aloud(self.stop)
+        if self.registers:
+            register_domain(self.client, self.domain, retention_days=_RETENTION_DAYS, wait=wait)
+        types = served(
+            found,
+            broken,
+            lambda r: register(self.client, self.domain, r, wait=wait) if self.registers else None,
+        )
+        _say_what(list(types), broken, what, self.task_list)
+        return types, broken
 
 
 def _waiting_aloud(stop: StopSignal) -> Callable[[float], bool]:

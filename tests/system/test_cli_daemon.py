@@ -136,3 +136,62 @@ def test_status_for_machines_is_json(daemon: RunningDaemon) -> None:
 
     assert members["state"] == "running"
     assert members["counts"]["problem"] == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "member"),
+    [
+        ("check", "ok"),
+        ("status", "pools"),
+        ("workers", "engine"),
+        ("scale workers 2", "processes"),
+        ("drain deciders", "pools"),
+        ("resume deciders", "pools"),
+        ("quarantine", "tasks"),
+        ("reload", "changed"),
+        ("start tutorial 1 --json-args [3] --wait --id spoken", "status"),
+        ("list --all", "executions"),
+        ("show spoken", "executionInfo"),
+        ("timeline spoken", "spans"),
+        ("why spoken", "findings"),
+        ("history spoken", "events"),
+        ("domains", "domains"),
+        ("types", "workflowTypes"),
+        ("task-lists", "task_lists"),
+    ],
+)
+def test_every_command_speaks_json(daemon: RunningDaemon, words: str, member: str) -> None:
+    ended = run(daemon, *words.split(), "--json")
+
+    assert ended.code == 0, ended.err
+    assert member in ended.json
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("show nobody", 1),
+        ("history nobody", 1),
+        ("why nobody", 1),
+        ("timeline nobody", 1),
+        ("signal nobody go", 1),
+        ("cancel nobody", 1),
+        ("terminate nobody", 1),
+        ("start nothing 1", 1),
+        ("list --domain nowhere", 1),
+        ("scale nobody 3", 1),
+        ("start", 2),
+        ("scale workers many", 2),
+        ("nonsense", 2),
+        ("check missing.toml", 78),
+        ("--endpoint unix:///nowhere.sock list", 69),
+    ],
+)
+def test_what_goes_wrong_has_its_exit_code_and_one_sentence(
+    daemon: RunningDaemon, words: str, code: int
+) -> None:
+    ended = run(daemon, *words.split())
+
+    assert (ended.code, ended.out) == (code, "")
+    assert "Traceback" not in ended.err
+    assert ended.err.strip()

@@ -53,7 +53,7 @@ def test_without_a_command_the_overview_goes_to_stderr(capsys: pytest.CaptureFix
         (["start", "a"], "VERSION"),
         (["start", "a", "1", "--child-policy", "kill"], "invalid choice: 'KILL'"),
         (["start", "a", "1", "--workflow-duration", "soon"], "'soon' is no"),
-        (["log"], "--pid"),
+        (["log"], "usage: flowyd log [options] --pid PID\n"),
         (["show", "--watch", "0", "id"], "'0' is no time from 0.1 s up"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
