@@ -23,7 +23,7 @@ from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import Rolling
-from flowyd.worker.stopping import HandedOn, StopSignal
+from flowyd.worker.stopping import StopSignal
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ HEARTBEAT_WITHIN_S = 5.0
 HEARTBEAT_REPORTS_S = 1.0
 #: Added to a task's usual limit before the worker counts as late: the service times it out first.
 LATE_S = 5.0
-#: How often a worker that holds a task back looks whether modules are still on their way.
-_LOOK_AGAIN_S = 0.05
 
 
 class TaskAnswers:
@@ -183,25 +181,12 @@ class ActivityWorker:
         if quarantined is not None:
             self._answers.fail(task.task_token, quarantined, None)
         elif registration is None:
-            self._hold_back(task)
+            if self._rolling is not None:
+                self._rolling.hold_back(task, self._stop)
             refuse(task, self._answers, task_list=self._task_list, why_not=self._why_not)
         else:
             self._perform(registration, task, answer.get("input"))
         self._reporter.finished(failed=self._answers.answered == "failed")
-
-    def _hold_back(self, task: TaskInHand) -> None:
-        """Waits while newer modules are on their way: they may serve the type, and this worker is replaced.
-
-        Raises:
-            HandedOn: it is to be replaced now; the task stays open for its successor.
-        """
-        if self._rolling is not None and self._rolling.under_way:
-            name = f"{task.type_name} {task.type_version}"
-            logger.info("%s is held back while modules are rolled out", name, extra=tags_of(task))
-            while self._rolling.under_way and not self._stop.wait(_LOOK_AGAIN_S):
-                pass
-            if self._stop.requested:
-                raise HandedOn
 
     def _perform(self, registration: ActivityRegistration, task: TaskInHand, text: str | None) -> None:
         token = task.task_token

@@ -34,6 +34,7 @@ from flowyd.worker.calling import call_through
 from flowyd.worker.histories import Histories
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.reporting import Reporter
+from flowyd.worker.rolling import Rolling
 from flowyd.worker.stopping import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class DecisionWorker:
         title: str,
         reporter: Reporter,
         stop: StopSignal,
+        rolling: Rolling | None = None,
     ) -> None:
         """`sticky_list`: this worker's own task list; None: it decides from full histories only."""
         shared = Poll(action="PollForDecisionTask", request=_poll_request(domain, task_list, identity))
@@ -83,6 +85,7 @@ class DecisionWorker:
         self._title = title
         self._reporter = reporter
         self._stop = stop
+        self._rolling = rolling
 
     def run(self, *, orphans: Iterable[TaskInHand] = (), most_tasks: int | None = None) -> None:
         """Decides until a stop is requested, or so many tasks were decided; first those of dead workers."""
@@ -105,6 +108,8 @@ class DecisionWorker:
         answered = False
         try:
             if registration is None:
+                if self._rolling is not None:
+                    self._rolling.hold_back(task, self._stop)
                 logger.error(
                     "no workflow %s %s is served on %s; its decision task is left to time out: %s",
                     task.type_name,
