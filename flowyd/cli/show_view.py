@@ -150,7 +150,7 @@ def input_lines(text: str) -> list[str]:
         return payload(text)
     if not isinstance(positional, list):
         return payload(text)
-    together = safe(", ".join(arguments))
+    together = safe(", ".join(arguments)) or "(no arguments)"
     return [together] if len(together) <= 100 else [safe(argument) for argument in arguments]
 
 

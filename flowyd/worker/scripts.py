@@ -177,7 +177,12 @@ class WorkflowStarter:
         try:
             answer = call_through(self._client, "StartWorkflowExecution", request, within_s=_START_WITHIN_S)
         except FlowydError as error:
-            logger.error("the workflow was not started: %s", error, extra={"action": "start"})
+            kind, workflow_id = request["workflowType"], request["workflowId"]
+            logger.error(
+                "workflow %s %s was not started as %s: %s",
+                *(kind["name"], kind["version"], workflow_id, error),
+                extra={"action": "start", "domain": request["domain"], "workflow_id": workflow_id},
+            )
             return None
         return str(answer["runId"])
 

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+import pytest
 
-from running_daemon import ACTIVITIES, WORKFLOWS, daemon_in, until
+from flowyd import async_scheduler, workflow_starter
+from tests.system.running_daemon import ACTIVITIES, WORKFLOWS, RunningDaemon, daemon_in, until
 
 TUTORIAL = """
 from flowyd.swf.scanner import activity, workflow
@@ -125,3 +126,68 @@ def test_a_script_without_a_service_says_so_and_leaves_at_ctrl_c(tmp_path: Path)
 
     assert "the service does not answer yet" in said
     assert (script.returncode, more) == (0, "")
+
+
+OPEN = """
+from pathlib import Path
+from flowyd import Activity, ActivityProxy, SuspendTask, TaskError, Workflow, activity, workflow
+
+@activity("by hand", 1, "work")
+class ByHand(Activity):
+    def run(self, folder, name):
+        Path(folder, name).write_text(self.token)
+        raise SuspendTask
+
+@workflow("hands", 1, "decide")
+class Hands(Workflow):
+    one = ActivityProxy("by hand", 1)
+    other = ActivityProxy("by hand", 1, error_handling=True)
+
+    def run(self, folder):
+        value, other = self.one(folder, "one").result(), self.other(folder, "other")
+        try:
+            other.result()
+        except TaskError as error:
+            return [value, error.reason]
+"""
+
+
+def test_activities_left_open_are_finished_by_their_tokens(tmp_path: Path) -> None:
+    with daemon_in(tmp_path) as daemon:
+        for folder in ("activities", "workflows"):
+            (tmp_path / folder / "open.py").write_text(OPEN)
+        scheduler = async_scheduler("default", layer1=daemon.client())
+        execution = until(lambda: _begun(daemon, str(tmp_path)), what="the type is registered")
+
+        one = until(lambda: _token(tmp_path / "one"))
+        answers = [scheduler.heartbeat(one), scheduler.complete(one, {"value": (1, 2)})]
+        late = [scheduler.complete(one, 3), scheduler.fail(one, "late"), scheduler.heartbeat(one)]
+        answers.append(scheduler.fail(until(lambda: _token(tmp_path / "other")), "r" * 300))
+        closing = daemon.close_of(execution)
+
+    assert answers == [True, True, True]
+    assert late == [False, False, False]
+    result = json.loads(closing["workflowExecutionCompletedEventAttributes"]["result"])
+    assert result == [{"value": [1, 2]}, "r" * 256]
+
+
+def _begun(daemon: RunningDaemon, folder: str) -> tuple[str, str] | None:
+    run_id = workflow_starter("default", "hands", "1", layer1=daemon.client()).with_id("hands")(folder)
+    return None if run_id is None else ("hands", run_id)
+
+
+def _token(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+def test_a_start_that_is_refused_is_logged_and_gives_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with daemon_in(tmp_path) as daemon:
+        starter = workflow_starter("default", "slowly", 1, layer1=daemon.client()).with_id("same")
+
+        run_ids = [starter(str(tmp_path)), starter(str(tmp_path))]
+
+    assert run_ids[0] is not None
+    assert run_ids[1] is None
+    assert "workflow slowly 1 was not started as same: WorkflowExecutionAlreadyStartedFault" in caplog.text
