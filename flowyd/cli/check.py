@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flowyd.cli import exits
 from flowyd.cli.options import CONFIG_FILE
 from flowyd.cli.output import print_json
+from flowyd.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -28,12 +29,19 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    """Checks one file; its problems go up as ConfigError."""
+    """Checks one file; its problems are the answer as JSON, and otherwise go up as ConfigError."""
     from flowyd.config.load import load
     from flowyd.config.render import render
     from flowyd.console.view_model.wording import plural
 
-    config = load(namespace.file or namespace.config or CONFIG_FILE)
+    file = namespace.file or namespace.config or CONFIG_FILE
+    try:
+        config = load(file)
+    except ConfigError as error:
+        if not namespace.json:
+            raise
+        print_json({"file": str(file), "ok": False, "problems": error.problems})
+        return exits.CONFIG
     if namespace.json:
         import tomli
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from argparse import Namespace
@@ -178,3 +179,15 @@ def test_help_and_status_load_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert not {"boto3", "textual", "sqlite3", "asyncio", "tomli", "httptools"} & set(loaded.split())
+
+
+def test_check_tells_machines_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "flowyd.toml"
+    file.write_text('[flowyd]\ndomian = "a"\n[swf]\nbackend = "amazon"\n')
+
+    code = main(["check", str(file), "--json"])
+
+    said = json.loads(capsys.readouterr().out)
+    assert code == exits.CONFIG
+    assert (said["ok"], said["file"]) == (False, str(file))
+    assert [problem.partition(": ")[0] for problem in said["problems"]] == [f"{file}:2", f"{file}:4"]
