@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 #: Bytes of a payload's text; surrogates too, as JSON may hold them.
 _ENCODING, _ERRORS = "utf-8", "surrogatepass"
+#: What files and folders take of the directory's mode (set-group-id hands its group down).
+_FILE_BITS, _FOLDER_BITS = 0o666, 0o2777
 
 
 class DirectoryStore:
-    """Payloads as files `ab/abcdef…` below a directory that all workers can read and write."""
+    """Payloads as files `ab/abcdef…` below a directory that all workers can read and write.
+
+    Whom the directory lets in, by owner, group and mode, is let in to what is made in it: a payload that
+    root's command line wrote must not be lost on a worker of another user.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -38,11 +44,12 @@ class DirectoryStore:
             with suppress(FileNotFoundError):
                 os.utime(path)
                 return
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_place(path.parent)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
                 try:
                     file.write(text.encode(_ENCODING, _ERRORS))
                     file.flush()
+                    self._let_in(file.fileno(), _FILE_BITS)
                     os.fsync(file.fileno())
                     Path(file.name).replace(path)
                 except BaseException:
@@ -63,6 +70,19 @@ class DirectoryStore:
             return path.read_bytes().decode(_ENCODING, _ERRORS)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
+
+    def _make_place(self, place: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            place.mkdir()
+            self._let_in(place, _FOLDER_BITS)
+
+    def _let_in(self, made: Path | int, bits: int) -> None:
+        """Gives what was just made the directory's own mode and, where we may, its owner and group."""
+        own = self._folder.stat()
+        if os.geteuid() == 0:
+            os.chown(made, own.st_uid, own.st_gid)
+        os.chmod(made, own.st_mode & bits)
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key

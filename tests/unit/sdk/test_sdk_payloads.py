@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,28 @@ def test_storing_again_renews_the_age_of_a_file(tmp_path: Path) -> None:
     directory.put("ab12", "text")
 
     assert (tmp_path / "ab" / "ab12").stat().st_mtime > 1_000_000
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o2770])
+def test_whom_the_directory_lets_in_may_use_what_is_stored(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    folder.chmod(mode)
+
+    DirectoryStore(folder).put("abcd", "text")
+
+    assert stat.S_IMODE((folder / "ab").stat().st_mode) == mode
+    assert stat.S_IMODE((folder / "ab" / "abcd").stat().st_mode) == mode & 0o666
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_stores_belongs_to_the_owner_of_the_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12_345, 54_321)
+
+    DirectoryStore(tmp_path).put("abcd", "text")
+
+    for made in (tmp_path / "ab", tmp_path / "ab" / "abcd"):
+        assert (made.stat().st_uid, made.stat().st_gid) == (12_345, 54_321)
 
 
 def test_a_directory_says_what_it_cannot_read_or_write(tmp_path: Path) -> None:
