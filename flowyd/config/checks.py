@@ -122,6 +122,22 @@ def worker_places(pools: Mapping[int, Fields], is_directory: Callable[[Path], bo
             )
 
 
+def accounts(
+    tables: Mapping[str, Fields], pools: Mapping[int, Fields], is_account: Callable[[str, str], bool]
+) -> Iterator[Found]:
+    """Users and groups that this machine does not have; `is_account` is asked by kind and name."""
+    named: list[tuple[Place, str, str, str | None]] = [
+        (("flowyd", 0, key), f"[flowyd] {key}", "group", tables["flowyd"].get(key))
+        for key in ("operators_group", "viewers_group")
+    ]
+    for index, fields in pools.items():
+        title = pool_title(fields.get("name"), index)
+        named += [((POOLS, index, key), f"{title} {key}", key, fields.get(key)) for key in ("user", "group")]
+    for place, title, kind, name in named:
+        if name is not None and not is_account(kind, name):
+            yield place, f"{title}: there is no {kind} {name!r} on this machine; {kind}add makes one"
+
+
 def directories(
     tables: Mapping[str, Fields],
     pools: Mapping[int, Fields],

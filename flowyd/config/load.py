@@ -10,6 +10,8 @@ where the values they look at are themselves wrong.
 from __future__ import annotations
 
 import difflib
+import grp
+import pwd
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,25 @@ def load_for_client(file: Path) -> Config:
     return Config(file=file, flowyd=daemon, swf=swf, payloads=payloads)
 
 
-def parse(text: str, *, file: Path, is_directory: Callable[[Path], bool] = Path.is_dir) -> Config:
+def is_account(kind: str, name: str) -> bool:
+    """Whether this machine has the `user` or the `group`."""
+    try:
+        if kind == "user":
+            pwd.getpwnam(name)
+        else:
+            grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def parse(
+    text: str,
+    *,
+    file: Path,
+    is_directory: Callable[[Path], bool] = Path.is_dir,
+    is_account: Callable[[str, str], bool] = is_account,
+) -> Config:
     """The configuration of a text; `file` names it in messages and its folder holds relative paths.
 
     Raises:
@@ -62,7 +82,7 @@ def parse(text: str, *, file: Path, is_directory: Callable[[Path], bool] = Path.
     reader.unknown_tables()
     tables = {name: reader.table(name) for name in TABLES}
     pools = reader.pools()
-    reader.check_together(is_directory)
+    reader.check_together(is_directory, is_account)
     reader.finish()
     return Config(
         file=file,
@@ -108,7 +128,7 @@ class _Reader:
         for name, value in self._members.items():
             if name in TABLES or name == POOLS:
                 continue
-            shown = f"[{name}]" if isinstance(value, dict) else f"{name} = {_shown(value)}"
+            shown = _heading(name, value) or f"{name} = {_shown(value)}"
             hint = "" if isinstance(value, dict) else _home(name)
             hint = hint or _nearest(name, [*TABLES, POOLS]) or f"there are {_TABLES_SHOWN}"
             what = "table" if isinstance(value, (dict, list)) else "key"
@@ -143,7 +163,9 @@ class _Reader:
                     self._problem((POOLS, index, ""), f"{title} {name}: is missing; must be {allowed}")
         return list(self._pools.values())
 
-    def check_together(self, is_directory: Callable[[Path], bool]) -> None:
+    def check_together(
+        self, is_directory: Callable[[Path], bool], is_account: Callable[[str, str], bool]
+    ) -> None:
         """Finds what is wrong between values that are right by themselves."""
         wrong = {place for place, _ in self._found}
         found = [
@@ -153,6 +175,7 @@ class _Reader:
             *checks.pool_names(self._pools, self._lines),
             *checks.backoffs(self._pools),
             *checks.worker_places(self._pools, is_directory),
+            *checks.accounts(self._tables, self._pools, is_account),
             *checks.directories(self._tables, self._pools, wrong, is_directory),
         ]
         for place, message in found:
@@ -190,6 +213,13 @@ class _Reader:
 
     def _problem(self, place: Place, message: str) -> None:
         self._found.append((place, message))
+
+
+def _heading(name: str, value: Any) -> str:
+    """The line that begins a table or an array of tables; empty for a key's value."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"[[{name}]]"
+    return f"[{name}]" if isinstance(value, dict) else ""
 
 
 def _home(name: str) -> str:

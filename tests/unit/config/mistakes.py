@@ -165,6 +165,24 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "a plural of pool",
+        "[[pools]]\nprocesses = 2\n",
+        ("FILE:1: [[pools]]: no such table; did you mean pool?",),
+    ),
+    Mistake(
+        "a user that is not there",
+        POOL + 'user = "missing"\n',
+        ("FILE:5: [[pool]] \"images\" user: there is no user 'missing' on this machine; useradd makes one",),
+    ),
+    Mistake(
+        "a group that is not there",
+        '[flowyd]\noperators_group = "missing"\n',
+        (
+            "FILE:2: [flowyd] operators_group: there is no group 'missing' on this machine; "
+            "groupadd makes one",
+        ),
+    ),
+    Mistake(
         "a store that is not there",
         '[payloads]\nstore = "/srv/missing"\n',
         (

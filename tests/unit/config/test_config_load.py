@@ -37,7 +37,12 @@ RECORDS = {
 
 
 def parsed(text: str) -> Config:
-    return parse(text, file=FILE, is_directory=lambda path: "missing" not in path.name)
+    return parse(
+        text,
+        file=FILE,
+        is_directory=lambda path: "missing" not in path.name,
+        is_account=lambda _kind, name: "missing" not in name,
+    )
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
