@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("domain", metavar="DOMAIN")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("version", metavar="VERSION")
-    parser.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER)
+    rest = parser.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER)
+    # It may be nothing; argparse would name it among what is missing.
+    rest.required = False
     parser.set_defaults(parser=parser, json_args=None, kwargs=None, input=None)
     parser.set_defaults(workflow_id=None, tag=[], priority=None)
     namespace = parser.parse_args(argv)

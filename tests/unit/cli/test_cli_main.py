@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowyd.cli import exits
+from flowyd.cli import exits, script_start
 from flowyd.cli.main import COMMANDS, GROUPS, main, overview, parsed
 from flowyd.cli.options import USUAL_PAUSE
 from flowyd.cli.start import input_of, request_of
@@ -191,3 +191,11 @@ def test_check_tells_machines_every_problem(tmp_path: Path, capsys: pytest.Captu
     assert code == exits.CONFIG
     assert (said["ok"], said["file"]) == (False, str(file))
     assert [problem.partition(": ")[0] for problem in said["problems"]] == [f"{file}:2", f"{file}:4"]
+
+
+def test_the_tutorials_command_names_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        script_start.main(["--task_list", "l", "domain"])
+
+    assert ended.value.code == exits.USAGE
+    assert capsys.readouterr().err.endswith("the following arguments are required: NAME, VERSION\n")
