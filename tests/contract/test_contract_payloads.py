@@ -1,18 +1,20 @@
-"""The S3 store against a server on loopback that keeps objects as S3 does."""
+"""The stores as others see them: S3 as a server on loopback that keeps objects, and many writers at once."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from flowyd.config.records import PayloadStorage
 from flowyd.errors import StoreError
 from flowyd.sdk.payloads import payloads, sent
-from flowyd.swf.payload_stores import S3Store
+from flowyd.swf.payload_stores import DirectoryStore, S3Store
 from flowyd.worker.payloads import use_storage
 
 _MISSING = b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>'
@@ -94,3 +96,18 @@ def test_what_is_not_there_is_named(objects: tuple[str, dict[str, bytes]]) -> No
 
     with pytest.raises(StoreError, match=r"s3://bucket/abcd: .*NoSuchKey"):
         store.get("abcd")
+
+
+def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    keys = [f"{number:02x}cd" for number in range(256)]
+
+    def write(_: int) -> None:
+        store = DirectoryStore(tmp_path)
+        for key in keys:
+            store.put(key, f"text of {key}")
+
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(write, range(8)))
+
+    assert {key: DirectoryStore(tmp_path).get(key) for key in keys} == {key: f"text of {key}" for key in keys}
+    assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == keys
