@@ -22,8 +22,9 @@ from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter
-from flowyd.worker.rolling import Rolling
-from flowyd.worker.stopping import HandedOn, StopSignal
+from flowyd.worker.rolling import Rolling, hold_back
+from flowyd.worker.stopping import StopSignal
+from flowyd.worker.tags import tags_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ HEARTBEAT_WITHIN_S = 5.0
 HEARTBEAT_REPORTS_S = 1.0
 #: Added to a task's usual limit before the worker counts as late: the service times it out first.
 LATE_S = 5.0
-#: How often a worker that holds a task back looks whether modules are still on their way.
-_LOOK_AGAIN_S = 0.05
 
 
 class TaskAnswers:
@@ -183,25 +182,11 @@ class ActivityWorker:
         if quarantined is not None:
             self._answers.fail(task.task_token, quarantined, None)
         elif registration is None:
-            self._hold_back(task)
+            hold_back(task, self._rolling, self._stop)
             refuse(task, self._answers, task_list=self._task_list, why_not=self._why_not)
         else:
             self._perform(registration, task, answer.get("input"))
         self._reporter.finished(failed=self._answers.answered == "failed")
-
-    def _hold_back(self, task: TaskInHand) -> None:
-        """Waits while newer modules are on their way: they may serve the type, and this worker is replaced.
-
-        Raises:
-            HandedOn: it is to be replaced now; the task stays open for its successor.
-        """
-        if self._rolling is not None and self._rolling.under_way:
-            name = f"{task.type_name} {task.type_version}"
-            logger.info("%s is held back while modules are rolled out", name, extra=tags_of(task))
-            while self._rolling.under_way and not self._stop.wait(_LOOK_AGAIN_S):
-                pass
-            if self._stop.requested:
-                raise HandedOn
 
     def _perform(self, registration: ActivityRegistration, task: TaskInHand, text: str | None) -> None:
         token = task.task_token
@@ -253,14 +238,3 @@ def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
             input_text=answer.get("input"),
         ),
     )
-
-
-def tags_of(task: TaskInHand) -> dict[str, str]:
-    """The task as fields of a log record."""
-    return {
-        "action": "activity",
-        "activity": task.type_name,
-        "activity_id": task.activity_id,
-        "workflow_id": task.workflow_id,
-        "run_id": task.run_id,
-    }

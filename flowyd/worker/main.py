@@ -119,7 +119,7 @@ def _serve(post: _Post, loaded: Loaded, refused: dict[str, str], rolling: Rollin
     until = time.monotonic() + LOADING_S if names else None
     post.reporter.report(state, until=until, broken_modules=broken, served_types=names)
     if workflows:
-        _decide(post, workflows)
+        _decide(post, workflows, rolling)
     elif activities and spec.concurrency > 1:
         _work_concurrently(post, activities, broken)
     elif activities:
@@ -195,7 +195,7 @@ def _work_concurrently(
     ).run(released=spec.orphans)
 
 
-def _decide(post: _Post, workflows: dict[tuple[str, str], WorkflowRegistration]) -> None:
+def _decide(post: _Post, workflows: dict[tuple[str, str], WorkflowRegistration], rolling: Rolling) -> None:
     from flowyd.decider import ReplayFilter
     from flowyd.worker.decision_worker import DecisionWorker
 
@@ -212,6 +212,7 @@ def _decide(post: _Post, workflows: dict[tuple[str, str], WorkflowRegistration])
         title=post.title,
         reporter=post.reporter,
         stop=post.stop,
+        rolling=rolling,
     ).run(orphans=spec.orphans)
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
+
+from flowyd.control.reports import TaskInHand
+from flowyd.worker.stopping import HandedOn, StopSignal
+from flowyd.worker.tags import tags_of
+
+logger = logging.getLogger(__name__)
+
+#: How often a worker that holds a task back looks whether modules are still on their way.
+_LOOK_AGAIN_S = 0.05
 
 
 class Rolling:
@@ -19,3 +29,21 @@ class Rolling:
     def under_way(self) -> bool:
         """Whether a type that a worker does not know may be served in a moment."""
         return bool(self._page[0])
+
+
+def hold_back(task: TaskInHand, rolling: Rolling | None, stop: StopSignal) -> None:
+    """Keeps a task of a type that the worker does not know while newer modules are on their way.
+
+    They may serve the type, and the worker is replaced.
+
+    Raises:
+        HandedOn: it is to be replaced now; the task stays open for its successor.
+    """
+    if rolling is None or not rolling.under_way:
+        return
+    name = f"{task.type_name} {task.type_version}"
+    logger.info("%s is held back while modules are rolled out", name, extra=tags_of(task))
+    while rolling.under_way and not stop.wait(_LOOK_AGAIN_S):
+        pass
+    if stop.requested:
+        raise HandedOn

@@ -349,6 +349,27 @@ def test_a_task_of_an_unknown_type_waits_for_the_module_that_is_on_its_way(
     assert result_of(daemon.close_of(execution)) == 12
 
 
+def test_a_decision_of_an_unknown_type_waits_for_the_module_that_is_on_its_way(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / "activities" / "triple.py").write_text(TRIPLE)
+    module = tmp_path / "workflows" / "tripled.py"
+    module.write_text(FLOW)
+    until(lambda: "tripled 1" in served(daemon, "deciders") and "triple 1" in served(daemon, "workers"))
+    module.unlink()
+    until(lambda: "tripled 1" not in served(daemon, "deciders"))
+    until(lambda: [w.state for w in daemon.workers("deciders")] == ["polling"])
+
+    with module.open("w") as file:
+        file.write(FLOW)
+        file.flush()
+        execution = daemon.begin("tripled", 4)
+        until(lambda: [w for w in daemon.workers("deciders") if w.state == "running"], what="held back")
+
+    assert result_of(daemon.close_of(execution)) == 12
+    assert "DecisionTaskTimedOut" not in [event["eventType"] for event in daemon.history(execution)]
+
+
 def open_execution(daemon: RunningDaemon, tmp_path: Path) -> tuple[tuple[str, str], Path]:
     """An execution that waits for its first activity, and its module."""
     module = tmp_path / "workflows" / "later.py"
