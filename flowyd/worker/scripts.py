@@ -14,13 +14,19 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from flowyd.config.records import Daemon
 from flowyd.errors import FlowydError, ProgramError
 from flowyd.log import set_up_logging
-from flowyd.sdk.registry import activities_in, workflows_in
+from flowyd.sdk.registry import (
+    ActivityRegistration,
+    WorkflowRegistration,
+    activities_in,
+    workflows_in,
+)
 from flowyd.sdk.serialize import encode_arguments, encode_value
 from flowyd.sdk.settings import positive_seconds
 from flowyd.swf.client import PollingClient, SwfClient
@@ -42,6 +48,8 @@ logger = logging.getLogger(__name__)
 _RETENTION_DAYS = 30
 #: How long a start waits for a service that is away.
 _START_WITHIN_S = 10.0
+
+R = TypeVar("R", ActivityRegistration, WorkflowRegistration)
 
 Ignore = Iterable[str] | Callable[[str], bool] | None
 
@@ -65,25 +73,19 @@ def start_activity_worker(
         FlowydError: the service refused or is not there.
     """
     modules = _modules(package, ignore, sys._getframe(1))
-    client, stop, reporter = _begin(layer1)
-    broken: dict[str, str] = {}
-    found = [(module.__name__, r) for module in modules for r in activities_in(module)]
-    if reg_remote:
-        register_domain(client, domain, retention_days=_RETENTION_DAYS)
-    types = served(found, broken, lambda r: register_activity(client, domain, r) if reg_remote else None)
-    _say_what(list(types), broken, "activities", task_list)
+    shift = _begin(_ACTIVITIES, modules, layer1, domain=domain, task_list=task_list, reg_remote=reg_remote)
     worker = ActivityWorker(
-        client,
-        types,
+        shift.client,
+        shift.types,
         domain=domain,
         task_list=task_list,
         identity=identity(task_list),
         title="flowyd: activity script",
-        why_not=broken,
-        reporter=reporter,
-        stop=stop,
+        why_not=shift.broken,
+        reporter=shift.reporter,
+        stop=shift.stop,
     )
-    _until_interrupted(lambda: worker.run(most_tasks=None if loop < 0 else loop), client)
+    _until_interrupted(lambda: worker.run(most_tasks=None if loop < 0 else loop), shift.client)
 
 
 def start_workflow_worker(
@@ -97,26 +99,20 @@ def start_workflow_worker(
 ) -> None:
     """Decides workflows, one decision task at a time; arguments and errors as `start_activity_worker`."""
     modules = _modules(package, ignore, sys._getframe(1))
-    client, stop, reporter = _begin(layer1)
-    broken: dict[str, str] = {}
-    found = [(module.__name__, r) for module in modules for r in workflows_in(module)]
-    if reg_remote:
-        register_domain(client, domain, retention_days=_RETENTION_DAYS)
-    types = served(found, broken, lambda r: register_workflow(client, domain, r) if reg_remote else None)
-    _say_what(list(types), broken, "workflows", task_list)
+    shift = _begin(_WORKFLOWS, modules, layer1, domain=domain, task_list=task_list, reg_remote=reg_remote)
     worker = DecisionWorker(
-        client,
-        types,
+        shift.client,
+        shift.types,
         domain=domain,
         task_list=task_list,
         # A script comes and goes; nothing should wait for it on a list of its own.
         sticky_list=None,
         identity=identity(task_list),
         title="flowyd: workflow script",
-        reporter=reporter,
-        stop=stop,
+        reporter=shift.reporter,
+        stop=shift.stop,
     )
-    _until_interrupted(lambda: worker.run(most_tasks=None if loop < 0 else loop), client)
+    _until_interrupted(lambda: worker.run(most_tasks=None if loop < 0 else loop), shift.client)
 
 
 class AsyncScheduler:
@@ -213,9 +209,59 @@ def default_client() -> LeanClient:
     return LeanClient(endpoint_of(os.environ) or f"unix://{Daemon().engine_socket}")
 
 
-def _begin(layer1: PollingClient | None) -> tuple[PollingClient, StopSignal, Reporter]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind(Generic[R]):
+    """What a worker serves: activities or workflows."""
+
+    name: str
+    found_in: Callable[[ModuleType], Iterable[R]]
+    register: Callable[[SwfClient, str, R], str | None]
+
+
+_ACTIVITIES = _Kind(name="activities", found_in=activities_in, register=register_activity)
+_WORKFLOWS = _Kind(name="workflows", found_in=workflows_in, register=register_workflow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shift(Generic[R]):
+    """What a worker begins with."""
+
+    client: PollingClient
+    stop: StopSignal
+    reporter: Reporter
+    types: dict[tuple[str, str], R]
+    #: Module name to why its types are not served.
+    broken: dict[str, str]
+
+
+def _begin(
+    kind: _Kind[R],
+    modules: Iterable[ModuleType],
+    layer1: PollingClient | None,
+    *,
+    domain: str,
+    task_list: str,
+    reg_remote: bool,
+) -> _Shift[R]:
+    """Takes the signals, and registers what the modules define.
+
+    Raises:
+        ProgramError: there is nothing to serve.
+        FlowydError: the service refused or is not there.
+    """
     if not logging.getLogger().handlers:
         set_up_logging("info")
+    stop, client = _stopped_by_signals(), layer1 or default_client()
+    broken: dict[str, str] = {}
+    found = [(module.__name__, r) for module in modules for r in kind.found_in(module)]
+    if reg_remote:
+        register_domain(client, domain, retention_days=_RETENTION_DAYS)
+    types = served(found, broken, lambda r: kind.register(client, domain, r) if reg_remote else None)
+    _say_what(list(types), broken, kind.name, task_list)
+    return _Shift(client=client, stop=stop, reporter=Reporter(None), types=types, broken=broken)
+
+
+def _stopped_by_signals() -> StopSignal:
     stop = StopSignal()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -225,7 +271,7 @@ def _begin(layer1: PollingClient | None) -> tuple[PollingClient, StopSignal, Rep
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    return layer1 or default_client(), stop, Reporter(None)
+    return stop
 
 
 def _until_interrupted(run: Callable[[], None], client: PollingClient) -> None:
