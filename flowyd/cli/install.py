@@ -51,6 +51,11 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="also a drop-in that hands /etc/flowyd/aws-credentials to the service",
     )
+    install.add_argument(
+        "--users",
+        action="store_true",
+        help="also a drop-in with which the service runs as root, so that pools may have users of their own",
+    )
     install.set_defaults(run=run_install)
     uninstall = subparsers.add_parser(
         "uninstall",
@@ -71,6 +76,7 @@ def run_install(namespace: argparse.Namespace) -> int:
         program=namespace.program or _this_program(),
         samples=namespace.samples,
         aws=namespace.aws,
+        users=namespace.users,
         old_systemd=here and 0 < _systemd_version() < 253,
     )
     _show(namespace, list(install(choice)))

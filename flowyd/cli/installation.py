@@ -37,6 +37,7 @@ _SAMPLES = {
 }
 _OLD_SYSTEMD = {Path("units/flowyd-before-253.conf"): _DROP_INS / "reload.conf"}
 _AWS = {Path("units/flowyd-aws.conf"): _DROP_INS / "aws.conf"}
+_USERS = {Path("units/flowyd-users.conf"): _DROP_INS / "users.conf"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Choice:
     program: str = _SHIPPED_PROGRAM
     samples: bool = False
     aws: bool = False
+    #: Pools may have users of their own.
+    users: bool = False
     #: systemd is older than 253 and does not know Type=notify-reload.
     old_systemd: bool = False
 
@@ -68,7 +71,12 @@ def install(choice: Choice) -> Iterator[Placed]:
         FlowydError: a file cannot be read or written.
     """
     wanted = {**_FILES}
-    for given, more in ((choice.samples, _SAMPLES), (choice.aws, _AWS), (choice.old_systemd, _OLD_SYSTEMD)):
+    for given, more in (
+        (choice.samples, _SAMPLES),
+        (choice.aws, _AWS),
+        (choice.users, _USERS),
+        (choice.old_systemd, _OLD_SYSTEMD),
+    ):
         wanted.update(more if given else {})
     source, digests = _source(), _read_record(choice.root)
     try:

@@ -166,6 +166,13 @@ def _admit(path: Path, users: Collection[int]) -> None:
     listed = b"".join(struct.pack("<HHI", *entry) for entry in entries)
     try:
         os.setxattr(path, _ACL_ATTRIBUTE, struct.pack("<I", _ACL_VERSION) + listed)
+    except PermissionError as error:
+        raise ConfigError(
+            [
+                f"{path}: it is another user's, so the users of pools cannot be let in; "
+                "as a systemd service: flowyd install --users"
+            ]
+        ) from error
     except OSError as error:
         raise ConfigError(
             [

@@ -7,6 +7,7 @@ cannot take on its standing does not run.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pwd
 import resource
@@ -27,6 +28,16 @@ class Owner:
     uid: int
     gid: int
     home: str
+
+    def become(self) -> None:
+        """Takes on user, group and groups, for good.
+
+        Raises:
+            OSError: we may not.
+        """
+        os.initgroups(self.name, self.gid)
+        os.setresgid(self.gid, self.gid, self.gid)
+        os.setresuid(self.uid, self.uid, self.uid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +63,7 @@ class Standing:
             with contextlib.suppress(PermissionError):
                 os.nice(self.nice)
         if self.owner is not None:
-            os.initgroups(self.owner.name, self.owner.gid)
-            os.setresgid(self.owner.gid, self.owner.gid, self.owner.gid)
-            os.setresuid(self.owner.uid, self.owner.uid, self.owner.uid)
+            self.owner.become()
             os.environ.update(HOME=self.owner.home, USER=self.owner.name, LOGNAME=self.owner.name)
         if self.directory is not None:
             os.chdir(self.directory)
@@ -81,9 +90,16 @@ def check_standings(pools: Iterable[Pool]) -> dict[str, Standing]:
     problems: list[str] = []
     for pool in pools:
         try:
-            found[pool.name] = standing_of(pool)
+            standing = standing_of(pool)
         except ConfigError as error:
             problems += error.problems
+            continue
+        found[pool.name] = standing
+        if standing.owner is not None and (why := _why_not_become(standing.owner)):
+            problems.append(
+                f'[[pool]] "{pool.name}" user, group: the daemon runs as root, but may not become '
+                f"{standing.owner.name} ({why}); its sandbox must let it: flowyd install --users"
+            )
     if problems:
         raise ConfigError(problems)
     return found
@@ -107,10 +123,26 @@ def _owner(pool: Pool) -> Owner | None:
         raise ConfigError(
             [
                 f"{title} user, group: only a daemon that runs as root can have workers of another user; "
-                "run it as root or leave both out"
+                "leave both out, run it as root, or, as a systemd service: flowyd install --users"
             ]
         )
     return Owner(name=user.pw_name, uid=user.pw_uid, gid=gid, home=user.pw_dir)
+
+
+def _why_not_become(owner: Owner) -> str | None:
+    """Tries it in a child: capabilities and system call filters have many ways to forbid it; None: we may."""
+    pid = os.fork()
+    if pid == 0:
+        code = errno.EINVAL
+        try:
+            owner.become()
+            code = 0
+        except OSError as error:
+            code = error.errno or code
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return None if code == 0 else os.strerror(code) if code > 0 else f"ended by signal {-code}"
 
 
 def _set_limit(which: int, limit: int | None) -> None:

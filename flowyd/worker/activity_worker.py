@@ -22,8 +22,9 @@ from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter
-from flowyd.worker.rolling import Rolling
+from flowyd.worker.rolling import Rolling, hold_back
 from flowyd.worker.stopping import StopSignal
+from flowyd.worker.tags import tags_of
 
 logger = logging.getLogger(__name__)
 
@@ -181,8 +182,7 @@ class ActivityWorker:
         if quarantined is not None:
             self._answers.fail(task.task_token, quarantined, None)
         elif registration is None:
-            if self._rolling is not None:
-                self._rolling.hold_back(task, self._stop)
+            hold_back(task, self._rolling, self._stop)
             refuse(task, self._answers, task_list=self._task_list, why_not=self._why_not)
         else:
             self._perform(registration, task, answer.get("input"))
@@ -238,14 +238,3 @@ def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
             input_text=answer.get("input"),
         ),
     )
-
-
-def tags_of(task: TaskInHand) -> dict[str, str]:
-    """The task as fields of a log record."""
-    return {
-        "action": "activity",
-        "activity": task.type_name,
-        "activity_id": task.activity_id,
-        "workflow_id": task.workflow_id,
-        "run_id": task.run_id,
-    }

@@ -27,7 +27,6 @@ from flowyd.worker.activity_worker import (
     LATE_S,
     TaskAnswers,
     refuse,
-    tags_of,
     task_in_hand,
 )
 from flowyd.worker.calling import Pauses
@@ -37,6 +36,7 @@ from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.stopping import StopSignal
+from flowyd.worker.tags import tags_of
 
 logger = logging.getLogger(__name__)
 

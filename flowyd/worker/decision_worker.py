@@ -34,8 +34,9 @@ from flowyd.worker.calling import call_through
 from flowyd.worker.histories import Histories
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.reporting import Reporter
-from flowyd.worker.rolling import Rolling
+from flowyd.worker.rolling import Rolling, hold_back
 from flowyd.worker.stopping import StopSignal
+from flowyd.worker.tags import tags_of
 
 logger = logging.getLogger(__name__)
 
@@ -108,24 +109,27 @@ class DecisionWorker:
         answered = False
         try:
             if registration is None:
-                if self._rolling is not None:
-                    self._rolling.hold_back(task, self._stop)
+                hold_back(task, self._rolling, self._stop)
                 logger.error(
                     "no workflow %s %s is served on %s; its decision task is left to time out: %s",
                     task.type_name,
                     task.type_version,
                     self._task_list,
                     task.workflow_id,
-                    extra=_tags(task),
+                    extra=tags_of(task),
                 )
             else:
                 answered = self._decide(registration, task, polled)
         except FlowydError as error:
             logger.error(
-                "%s of %s is left to time out: %s", task.type_name, task.workflow_id, error, extra=_tags(task)
+                "%s of %s is left to time out: %s",
+                task.type_name,
+                task.workflow_id,
+                error,
+                extra=tags_of(task),
             )
         except Exception:
-            logger.exception("deciding %s of %s broke", task.type_name, task.workflow_id, extra=_tags(task))
+            logger.exception("deciding %s of %s broke", task.type_name, task.workflow_id, extra=tags_of(task))
         if not answered:
             self._histories.drop(task.run_id)
         self._reporter.finished(failed=not answered)
@@ -142,7 +146,7 @@ class DecisionWorker:
             run = self._histories.run_for(registration, answer, (poll.action, poll.request))
         outcome = run.decide()
         for warning in outcome.warnings:
-            logger.warning("%s of %s: %s", task.type_name, task.workflow_id, warning, extra=_tags(task))
+            logger.warning("%s of %s: %s", task.type_name, task.workflow_id, warning, extra=tags_of(task))
         if isinstance(outcome, Broken):
             _log_broken(outcome, task)
             return False
@@ -161,7 +165,7 @@ class DecisionWorker:
         try:
             call_through(self._client, "RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
         except UnknownResourceFault as fault:
-            logger.info("the decision came too late: %s", fault, extra=_tags(task))
+            logger.info("the decision came too late: %s", fault, extra=tags_of(task))
             return False
         if isinstance(outcome, _CLOSED):
             self._histories.drop(task.run_id)
@@ -169,7 +173,7 @@ class DecisionWorker:
             self._histories.keep(run)
         if isinstance(outcome, Failed):
             logger.info(
-                "%s %s failed: %s", task.type_name, task.workflow_id, outcome.reason, extra=_tags(task)
+                "%s %s failed: %s", task.type_name, task.workflow_id, outcome.reason, extra=tags_of(task)
             )
         return True
 
@@ -202,7 +206,7 @@ def _log_broken(outcome: Broken, task: TaskInHand) -> None:
         outcome.reason,
         sides,
         f"\n{outcome.traceback}" if outcome.traceback else "",
-        extra=_tags(task),
+        extra=tags_of(task),
     )
 
 
@@ -219,7 +223,3 @@ def task_in_hand(answer: Mapping[str, Any]) -> TaskInHand:
         started_event_id=answer["startedEventId"],
         previous_started_event_id=answer.get("previousStartedEventId", 0),
     )
-
-
-def _tags(task: TaskInHand) -> dict[str, str]:
-    return {"action": "decision", "workflow_id": task.workflow_id, "run_id": task.run_id}

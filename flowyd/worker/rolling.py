@@ -7,10 +7,11 @@ import mmap
 
 from flowyd.control.reports import TaskInHand
 from flowyd.worker.stopping import HandedOn, StopSignal
+from flowyd.worker.tags import tags_of
 
 logger = logging.getLogger(__name__)
 
-#: Pause between two looks while a task is held back, seconds.
+#: How often a worker that holds a task back looks whether modules are still on their way.
 _LOOK_AGAIN_S = 0.05
 
 
@@ -29,20 +30,20 @@ class Rolling:
         """Whether a type that a worker does not know may be served in a moment."""
         return bool(self._page[0])
 
-    def hold_back(self, task: TaskInHand, stop: StopSignal) -> None:
-        """Waits with a task of an unknown type while newer modules are on their way.
 
-        Raises:
-            HandedOn: the worker is to be replaced now; the task stays open for its successor.
-        """
-        if not self.under_way:
-            return
-        logger.info(
-            "%s %s is held back while modules are rolled out",
-            *(task.type_name, task.type_version),
-            extra={"action": task.kind, "workflow_id": task.workflow_id, "run_id": task.run_id},
-        )
-        while self.under_way and not stop.wait(_LOOK_AGAIN_S):
-            pass
-        if stop.requested:
-            raise HandedOn
+def hold_back(task: TaskInHand, rolling: Rolling | None, stop: StopSignal) -> None:
+    """Keeps a task of a type that the worker does not know while newer modules are on their way.
+
+    They may serve the type, and the worker is replaced.
+
+    Raises:
+        HandedOn: it is to be replaced now; the task stays open for its successor.
+    """
+    if rolling is None or not rolling.under_way:
+        return
+    name = f"{task.type_name} {task.type_version}"
+    logger.info("%s is held back while modules are rolled out", name, extra=tags_of(task))
+    while rolling.under_way and not stop.wait(_LOOK_AGAIN_S):
+        pass
+    if stop.requested:
+        raise HandedOn

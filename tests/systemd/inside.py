@@ -293,6 +293,38 @@ def gives_workers_a_user() -> None:
     until(lambda: not Path(f"/proc/{workers[0]['pid']}").exists(), "they do not outlive the daemon")
 
 
+def says_whom_it_cannot_become() -> None:
+    bare = "systemd-run --wait --pipe --quiet -p CapabilityBoundingSet= "
+    tried = subprocess.run(
+        bare + "flowyd run --config /etc/lab.toml", shell=True, capture_output=True, text=True
+    )
+    fact(tried.returncode == 78, "root without the rights of root is told so before anything starts")
+    fact("may not become olga (Operation not permitted)" in tried.stdout + tried.stderr, "by name")
+
+
+def gives_workers_a_user_in_the_sandbox() -> None:
+    pools = CONFIG.replace('"workers"\n', '"workers"\nuser = "olga"\n')
+    Path("/etc/flowyd.toml").write_text(pools.replace('"deciders"\n', '"deciders"\nuser = "flowyd"\n'))
+    sh("systemctl reload flowyd", check=False)
+    until(
+        lambda: "flowyd install --users" in prop("StatusText"),
+        "a reload with users is refused with what to do",
+    )
+    runs_a_workflow("after the refusal")
+    sh("flowyd install --program /usr/bin/flowyd --aws --users")
+    sh("systemctl restart flowyd")
+    result = outcome(begin("tells", "1", "who"))["workflowExecutionCompletedEventAttributes"]["result"]
+    fact(json.loads(result) == ["olga", ["olga", "ops"], "/home/olga"], "with the drop-in they have them")
+    os.kill(status()["pools"][1]["workers"][0]["pid"], signal.SIGKILL)
+    os.kill(status()["engine"]["pid"], signal.SIGKILL)
+    runs_a_workflow("after kill -9 of another user's worker and of the engine")
+    print("with users:", sh("systemd-analyze security --no-pager flowyd | tail -1").strip())
+    sh("rm /etc/systemd/system/flowyd.service.d/users.conf; systemctl daemon-reload")
+    Path("/etc/flowyd.toml").write_text(CONFIG)
+    sh("systemctl restart flowyd")
+    runs_a_workflow("as the unprivileged user again")
+
+
 def journals() -> None:
     journal = [json.loads(line) for line in sh("journalctl -u flowyd -o json").splitlines()]
     errors = [entry for entry in journal if entry.get("POOL") == "workers" and entry.get("PRIORITY") == "3"]
@@ -319,6 +351,8 @@ def main() -> None:
     names_want_of_memory()
     knows_roles()
     gives_workers_a_user()
+    says_whom_it_cannot_become()
+    gives_workers_a_user_in_the_sandbox()
     journals()
     leaves()
 
