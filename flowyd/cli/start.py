@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from flowyd.cli import exits
 from flowyd.cli.options import add_domain, whole_seconds
 from flowyd.cli.output import print_json
+<<<<<<< HEAD
 from flowyd.cli.payloads import sent
 from flowyd.cli.reaching import Service, service
+=======
+from flowyd.cli.reaching import Service, config_of, service
+    text = sent(namespace, text, "the input")
 from flowyd.errors import FlowydError
 from flowyd.swf.faults import (
     DefaultUndefinedFault,
@@ -56,6 +60,11 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_start_options(parser)
     parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="at most five")
     parser.add_argument("--priority", metavar="N", type=int, help="higher ones are handed out first")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="start nothing; show the first decision of the code in the configured directories",
+    )
     parser.add_argument("--wait", action="store_true", help="follow it to the end; 0 only if it completes")
     add_domain(parser)
     parser.set_defaults(run=run, intermixed=True)
@@ -92,7 +101,13 @@ def add_start_options(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Starts, and waits if it is told to."""
-    text = sent(namespace, input_of(namespace), "the input")
+    text = input_of(namespace)
+    if namespace.dry_run:
+        from flowyd.cli.dry_run import dry_run
+
+        domain = namespace.domain or config_of(namespace).flowyd.domain
+        return dry_run(namespace, request_of(namespace, text, domain))
+    text = sent(namespace, text, "the input")
     with service(namespace) as reached:
         request = request_of(namespace, text, reached.domain)
         run_id = started(reached, request)

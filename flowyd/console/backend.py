@@ -6,6 +6,10 @@ Closing the backend closes connections and stops nothing else.
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +25,8 @@ from flowyd.swf.client import Answer, SwfClient
 
 #: The control socket answers from the supervisor's loop, within milliseconds; this is for a busy host.
 CONTROL_TIMEOUT_S = 5.0
+#: A decision takes milliseconds; most of a dry run is the start of Python and the import of modules.
+DRY_RUN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,25 @@ class Backend:
         if step.control:
             return self.control(step.action, step.request)
         return self.swf(step.action, step.request)
+
+    def first_decision(self, command: str) -> dict[str, Any]:
+        """What a `flowyd start` command would lead to (`view_model/first_decision.py`); nothing is started.
+
+        Authors' code runs in a process of its own, with this user's rights, and has `DRY_RUN_S` for it.
+
+        Raises:
+            FlowydError: there is no code for the type, it cannot be loaded, or it takes too long.
+        """
+        words = [sys.executable, "-m", *shlex.split(command), "--dry-run", "--json"]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=DRY_RUN_S, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise FlowydError(f"the code had not decided after {DRY_RUN_S:g} s and was ended") from error
+        try:
+            found: dict[str, Any] = json.loads(done.stdout)
+        except ValueError as error:
+            raise FlowydError(done.stderr.strip() or f"the dry run ended with {done.returncode}") from error
+        return found
 
     def pages(self, action: str, request: Mapping[str, Any], member: str) -> Iterator[Any]:
         """Every item of a paged list, page by page as they are asked for.

@@ -119,6 +119,7 @@ def daemon_target(daemon: RunningDaemon) -> Target:
         connect=daemon.client,
         control_socket=daemon.runtime / "control.sock",
         workflow_directories=(daemon.folder / "workflows",),
+        command_options=("--config", str(daemon.config)),
     )
 
 

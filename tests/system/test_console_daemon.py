@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from flowyd.console.app import Console
 from flowyd.console.dialogs.action import ActionDialog
 from flowyd.console.dialogs.start import StartDialog
+from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.memory import Memory
 from flowyd.console.screens.worker_log import LogScreen
@@ -28,7 +29,7 @@ from tests.system.console_pilot import (
     type_text,
     until,
 )
-from tests.system.running_daemon import RunningDaemon, daemon_in
+from tests.system.running_daemon import DOMAIN, RunningDaemon, daemon_in
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,36 @@ def test_a_workflow_goes_from_the_form_to_its_result(daemon: RunningDaemon) -> N
         assert [span.type for span in table(pilot, "timeline").items] == ["double 1", "double 1", "join 1"]
 
     run(daemon, script)
+
+
+def test_a_dry_run_shows_the_first_decision_and_starts_nothing(daemon: RunningDaemon) -> None:
+    started = count_open(daemon)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TypePicker))
+        await type_text(pilot, "tutorial")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "number: is needed" in screen(pilot))
+        await type_text(pilot, "5")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TextDialog))
+        shown = screen(pilot)
+        assert "would wait for 2 tasks" in shown
+        assert shown.count("schedules activity double 1") == 2
+        assert "[[6], {}]" in shown
+        await pilot.press("escape", "escape")
+
+    run(daemon, script)
+
+    assert count_open(daemon) == started
+
+
+def count_open(daemon: RunningDaemon) -> int:
+    request = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
+    return int(daemon.client().call("CountOpenWorkflowExecutions", request)["count"])
 
 
 def test_a_killed_worker_is_seen_to_come_back_with_the_reason(daemon: RunningDaemon) -> None:

@@ -14,10 +14,13 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Footer, Input, Label, Select, Static
 
-from flowyd.console.view_model import actions, start_form
+from flowyd.console.dialogs.text import TextDialog
+from flowyd.console.view_model import actions, first_decision, start_form
 from flowyd.console.view_model.actions import Step
+from flowyd.console.view_model.cells import Cell
 from flowyd.console.view_model.signatures import Parameter, Presence, Signature
 from flowyd.console.view_model.start_form import CHILD_POLICIES, FormError, Options
+from flowyd.errors import FlowydError
 
 #: The options in the order they are asked: name, label, hint.
 OPTIONS = (
@@ -49,6 +52,8 @@ class StartDraft:
     free_id: str
     #: Writes a step's equal command as it works from a shell here.
     spell: Callable[[Step], str]
+    #: What a start command would lead to; blocks. None: there is no code here to try.
+    first_decision: Callable[[str], dict[str, Any]] | None = None
 
 
 class StartDialog(ModalScreen[dict[str, Any] | None]):
@@ -57,6 +62,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Back", key_display="Esc"),
         Binding("ctrl+s", "send", "Start"),
+        Binding("ctrl+r", "dry_run", "Dry run", tooltip="what its first decision would be"),
         Binding("ctrl+y", "copy", "Copy command"),
     ]
 
@@ -79,6 +85,8 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
             yield Static(id="command", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Back", id="back", compact=True)
+                if draft.first_decision is not None:
+                    yield Button("Dry run", id="dry-run", compact=True)
                 yield Button("Start", id="go", variant="primary", compact=True)
         yield Footer(show_command_palette=False)
 
@@ -158,25 +166,61 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
 
     @on(Button.Pressed, "#go")
     def action_send(self) -> None:
-        try:
-            request = self.request()
-        except FormError as error:
-            self.query_one("#problem", Static).update(str(error))
-            for name in error.problems:
-                for prefix in ("arg", "option"):
-                    for field in self.query(f"#{prefix}-{name}"):
-                        field.focus()
-                        return
+        request = self._checked()
+        if request is not None:
+            self.dismiss(request)
+
+    @on(Button.Pressed, "#dry-run")
+    def action_dry_run(self) -> None:
+        """Shows what the code would decide first; nothing is started."""
+        request, ask = self._checked(), self._draft.first_decision
+        if request is None or ask is None:
             return
-        self.dismiss(request)
+        command = self._draft.spell(actions.start(request))
+        self.query_one("#problem", Static).update("trying …")
+        self.run_worker(lambda: self._try(ask, command), thread=True, exit_on_error=False, exclusive=True)
+
+    def _try(self, ask: Callable[[str], dict[str, Any]], command: str) -> None:
+        """In a thread: asks, then has the answer shown over the form, if that is still open."""
+        try:
+            found, text = first_decision.parts(ask(command)), ""
+        except FlowydError as error:
+            found, text = (), str(error)
+        self.app.call_from_thread(self._show_tried, found, text)
+
+    def _show_tried(self, found: Cell, problem: str) -> None:
+        if self.is_current:
+            self.query_one("#problem", Static).update(problem)
+            if found:
+                self.app.push_screen(TextDialog("Dry run: nothing was started", found))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hides the dry run where there is no code to try."""
+        if action == "dry_run" and self._draft.first_decision is None:
+            return False
+        return super().check_action(action, parameters)
 
     def action_copy(self) -> None:
+        request = self._checked()
+        if request is not None:
+            self.app.copy_to_clipboard(self._draft.spell(actions.start(request)))
+            self.notify("command copied", timeout=2)
+
+    def _checked(self) -> dict[str, Any] | None:
+        """The request; None if something is wrong, which is said, and its field chosen."""
         try:
-            self.app.copy_to_clipboard(self._draft.spell(actions.start(self.request())))
+            return self.request()
         except FormError as error:
             self.query_one("#problem", Static).update(str(error))
-        else:
-            self.notify("command copied", timeout=2)
+            fields = [
+                field
+                for name in error.problems
+                for prefix in ("arg", "option")
+                for field in self.query(f"#{prefix}-{name}")
+            ]
+            if fields:
+                fields[0].focus()
+            return None
 
 
 def _row(label: str, field: Widget) -> Iterator[Widget]:

@@ -96,6 +96,8 @@ def _open_form(
         console.memory.remember_input(name, version, request["input"])
         console.carry_out((actions.start(request),), done="started")
 
+    directories = console.backend.target.workflow_directories
+
     def opened(signature: Any) -> None:
         draft = StartDraft(
             domain=console.domain,
@@ -107,10 +109,10 @@ def _open_form(
             options=options,
             free_id=f"{name}-{uuid.uuid4().hex[:12]}",
             spell=console.spell,
+            first_decision=console.backend.first_decision if directories else None,
         )
         console.push_screen(StartDialog(draft), filled_in)
 
-    directories = console.backend.target.workflow_directories
     _in_thread(screen, lambda: find_signature(directories, name, version), opened)
 
 
