@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any
 from flowyd.cli import exits
 from flowyd.cli.options import add_domain, whole_seconds
 from flowyd.cli.output import print_json
-<<<<<<< HEAD
 from flowyd.cli.payloads import sent
-from flowyd.cli.reaching import Service, service
-=======
 from flowyd.cli.reaching import Service, config_of, service
-    text = sent(namespace, text, "the input")
 from flowyd.errors import FlowydError
 from flowyd.swf.faults import (
     DefaultUndefinedFault,
