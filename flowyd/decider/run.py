@@ -14,6 +14,7 @@ over the same history, until that is long enough.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,8 @@ from flowyd.sdk.failures import PayloadLost, SuspendTask
 from flowyd.sdk.payloads import payloads
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.sdk.workflow import Workflow
+
+logger = logging.getLogger(__name__)
 
 #: Memory of code that waits, roughly, measured on CPython 3.11: its stack, its frames, this.
 _WAITING_BYTES = 12_000
@@ -90,6 +93,12 @@ class Run:
             outcome = self._guarded(lambda: self._go_on(replay))
             if not isinstance(outcome, Broken):
                 return outcome
+            logger.warning(
+                "%s %s of %s did not go on where it waited, and begins from the top: %s\n%s",
+                *(self._registration.name, self._registration.version, self.index.workflow_id),
+                *(outcome.reason, outcome.traceback),
+                extra={"action": "decision", "workflow_id": self.index.workflow_id, "run_id": self.run_id},
+            )
         self.close()
         return self._guarded(self._begin)
 

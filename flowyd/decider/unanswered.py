@@ -130,9 +130,11 @@ class Unanswered:
             return
         del self._calls[place]
         for dependent in self._by_argument.pop(call.given, ()):
-            self._calls[dependent].missing -= 1
-            if isinstance(answer, Error) or not self._calls[dependent].missing:
-                heappush(due, dependent)
+            waiting = self._calls.get(dependent)  # None: another argument has failed before
+            if waiting is not None:
+                waiting.missing -= 1
+                if isinstance(answer, Error) or not waiting.missing:
+                    heappush(due, dependent)
 
     def _note(self, call: _Call, waits_for: Target | None = None) -> None:
         self._calls[self._places] = call

@@ -6,8 +6,10 @@ of an activity, its failure, a dead worker, a signal, a cancel request, a lost d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +115,12 @@ class World:
         if self._engine.open_executions():
             execution.request_cancel()
         return True
+
+
+@pytest.fixture(autouse=True)
+def _kept_runs_never_fail(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert not [record for record in caplog.records if record.name == "flowyd.decider.run"]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
