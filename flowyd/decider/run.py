@@ -27,6 +27,7 @@ from flowyd.decider.index import HistoryIndex
 from flowyd.decider.outcomes import Broken, Outcome
 from flowyd.decider.replay import Replay, current_run
 from flowyd.decider.stack import Stack
+from flowyd.sdk.coroutines import drive
 from flowyd.sdk.failures import PayloadLost, SuspendTask
 from flowyd.sdk.payloads import payloads
 from flowyd.sdk.registry import WorkflowRegistration
@@ -186,23 +187,9 @@ class Run:
 
 
 def _value(workflow: Workflow, input_text: str) -> Any:
-    """What the code returns. A coroutine is driven by hand: what it may await waits by itself."""
+    """What the code returns."""
     arguments, keywords = workflow._deserialize_arguments(payloads.text(input_text))
-    value = workflow.run(*arguments, **keywords)
-    if hasattr(value, "send") and hasattr(value, "__await__"):
-        return _drive(value)
-    return value
-
-
-def _drive(coroutine: Any) -> Any:
-    try:
-        awaited = coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    raise TypeError(
-        f"run awaited a {type(awaited).__name__}; only result objects of flowyd can be awaited in a workflow"
-    )
+    return drive(workflow.run(*arguments, **keywords))
 
 
 def _diverged(registration: WorkflowRegistration, index: HistoryIndex, divergence: Divergence) -> Broken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flowyd.decider import decisions as wire
@@ -17,6 +17,19 @@ from flowyd.sdk.failures import PayloadError, TaskCanceled, TaskError, TaskRefus
 from flowyd.sdk.payloads import payloads
 from flowyd.sdk.placeholder import Error, Placeholder, Result, ResultObject
 from flowyd.sdk.serialize import decode_value, encode_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Delivery:
+    """Something for another execution."""
+
+    kind: Kind
+    control: str
+    decision: Decision
+    what: str
+    #: What travels with it, and the text that this is or stands for.
+    input_text: str | None = None
+    payload: str = ""
 
 
 class Waits:
@@ -78,12 +91,14 @@ class Waits:
             control=control, workflow_id=workflow_id, run_id=run_id, name=name, input_text=text
         )
         return self._deliver(
-            Kind.SIGNAL,
-            control,
-            decision,
-            what=f"{workflow_id} {name}",
-            input_text=text,
-            prepare=lambda: payloads.store(payload),
+            _Delivery(
+                kind=Kind.SIGNAL,
+                control=control,
+                decision=decision,
+                what=f"{workflow_id} {name}",
+                input_text=text,
+                payload=payload,
+            )
         )
 
     def request_cancel(self, workflow_id: str, run_id: str | None) -> ResultObject[None]:
@@ -91,39 +106,19 @@ class Waits:
         control = f"cancel-{self._number('cancel')}"
         decision = wire.request_cancel_external(control=control, workflow_id=workflow_id, run_id=run_id)
         return self._deliver(
-            Kind.CANCEL, control, decision, what=workflow_id, input_text=None, prepare=lambda: None
+            _Delivery(kind=Kind.CANCEL, control=control, decision=decision, what=workflow_id)
         )
 
-    def _deliver(
-        self,
-        kind: Kind,
-        control: str,
-        decision: Decision,
-        *,
-        what: str,
-        input_text: str | None,
-        prepare: Callable[[], None],
-    ) -> ResultObject[None]:
-        def deliver() -> ResultObject[None]:
-            return self._delivery(kind, control, decision, what=what, input_text=input_text, prepare=prepare)
+    def _deliver(self, delivery: _Delivery) -> ResultObject[None]:
+        return self._unanswered.answer(lambda: self._delivered(delivery))
 
-        return self._unanswered.answer(deliver)
-
-    def _delivery(
-        self,
-        kind: Kind,
-        control: str,
-        decision: Decision,
-        *,
-        what: str,
-        input_text: str | None,
-        prepare: Callable[[], None],
-    ) -> ResultObject[None]:
-        held = self._requests.known(kind, control, what=what, input_text=input_text, awaited=False)
+    def _delivered(self, delivery: _Delivery) -> ResultObject[None]:
+        kind, what, text = delivery.kind, delivery.what, delivery.input_text
+        held = self._requests.known(kind, delivery.control, what=what, input_text=text, awaited=False)
         shown = f"{kind.value} {what}"
         if held is None:
-            prepare()
-            self._requests.ask(kind, control, decision, what=what, input_text=input_text)
+            payloads.store(delivery.payload)
+            self._requests.ask(kind, delivery.control, delivery.decision, what=what, input_text=text)
         if held is None or held.state is State.OPEN:
             return Placeholder(call=shown, watcher=self._progress)
         if held.state is State.COMPLETED:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 from flowyd.errors import FlowydError, ProgramError
+from flowyd.sdk.coroutines import drive
 from flowyd.sdk.failures import RestartRequested, TaskError
 from flowyd.sdk.nested import Findings, fill
 from flowyd.sdk.placeholder import Error, Result, ResultObject
@@ -22,7 +23,7 @@ from flowyd.sdk.serialize import decode_value, encode_value
 from flowyd.sdk.tracebacks import describe, read_details
 from flowyd.sdk.workflow import Finish, Restart
 from flowyd.testing.catalogue import Catalogue, workflow_of
-from flowyd.testing.running import drive, run_activity
+from flowyd.testing.running import run_activity
 
 #: Restarts of one workflow after which the test is told that it does not end.
 _RESTARTS = 1_000

@@ -1,10 +1,8 @@
-"""Running one activity in the test's own process, and driving coroutines."""
+"""Running one activity in the test's own process."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from flowyd.errors import ProgramError
 from flowyd.sdk.failures import TaskCanceled, TaskError
@@ -66,17 +64,3 @@ def run_activity(registration: ActivityRegistration, text: str) -> str:
         raise TaskCanceled(f"{registration.name} was canceled", details=details)
     remote = read_details(details)
     raise TaskError(first, details=details, error_type=remote.error_type, remote_traceback=remote.traceback)
-
-
-def drive(value: Any) -> Any:
-    """The value, or what a coroutine comes to that awaits only finished results."""
-    if not isinstance(value, Coroutine):
-        return value
-    try:
-        awaited = value.send(None)
-    except StopIteration as stop:
-        return stop.value
-    value.close()
-    raise TypeError(
-        f"run awaited a {type(awaited).__name__}; only result objects of flowyd can be awaited in a workflow"
-    )
