@@ -15,7 +15,7 @@ from flowyd.supervisor.envoys import Envoys
 from flowyd.supervisor.errands import Errands
 from flowyd.supervisor.fates import Fates
 from flowyd.supervisor.nursery import Nursery, ended_children
-from flowyd.supervisor.orders import about, serve_released
+from flowyd.supervisor.orders import about
 from flowyd.supervisor.plan import Ending
 from flowyd.supervisor.pools import Death, PoolState
 from flowyd.supervisor.roster import Roster
@@ -52,10 +52,8 @@ class Burials:
 
     def take_over(self, left: InHand) -> None:
         """Takes what a worker of an earlier supervisor had in hand when it died."""
-        pool = self.succession.take_over(left)
+        self.succession.take_over(left)
         self.roster.changed = True
-        if pool is not None and pool.orphans and self.roster.children:
-            serve_released(self.roster, pool)
 
     def _bury(self, child: Child, status: int) -> None:
         self.succession.look_at_file(child)
@@ -119,4 +117,3 @@ class Burials:
             return
         pool.orphans += child.in_hand.values()
         child.in_hand = {}
-        serve_released(self.roster, pool)

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Sequence
 
-from flowyd.config.records import Config, PoolKind
+from flowyd.config.records import Config
 from flowyd.control.reports import Report, WorkerState
 from flowyd.supervisor import starting
 from flowyd.supervisor.burials import Burials
@@ -26,8 +26,8 @@ from flowyd.supervisor.estates import FOLDER, Estates
 from flowyd.supervisor.fates import Fates
 from flowyd.supervisor.hiring import Hiring
 from flowyd.supervisor.nursery import Nursery
-from flowyd.supervisor.orders import about, dump_hung, kill, serve_released, tell_to_stop
-from flowyd.supervisor.plan import Action, Check, DumpStack, Kill, Start, Stop, next_look_at, plan
+from flowyd.supervisor.orders import about, dump_hung, kill, serve_orphans, tell_to_stop
+from flowyd.supervisor.plan import Action, Check, DumpStack, Ending, Kill, Start, Stop, next_look_at, plan
 from flowyd.supervisor.pools import ENGINE, PoolState
 from flowyd.supervisor.processes import cpu_s, rss_bytes
 from flowyd.supervisor.quarantine import Suspect, open_quarantine
@@ -99,6 +99,11 @@ class Crew:
         self.envoys.send_errands(self.config)
         for action in plan(*self.roster.picture(), now):
             self._carry_out(action)
+        if self.roster.ending is Ending.NO:
+            # A successor that was just started has taken what it could.
+            for pool in self.roster.pools.values():
+                if pool.orphans:
+                    serve_orphans(self.roster, pool)
         self.envoys.send_errands(self.config)
         self._next_look_at = next_look_at(*self.roster.picture())
 
@@ -148,8 +153,7 @@ class Crew:
             self.roster.changed = True
         if config is None or report.state is not WorkerState.POLLING:
             return
-        if pool.orphans and config.kind is PoolKind.ACTIVITY:
-            serve_released(self.roster, pool)
+        self.roster.changed |= bool(pool.orphans)
         if config.recycle_rss_bytes is not None:
             child.rss_bytes = rss_bytes(child.pid)
             self.roster.changed |= child.rss_bytes >= config.recycle_rss_bytes
@@ -195,7 +199,7 @@ class Crew:
         if pool is not None:
             known = {task.task_token for task in pool.orphans}
             pool.orphans += [task for task in suspect.released if task.task_token not in known]
-            serve_released(self.roster, pool)
+            self.roster.changed = True
 
     def fail_held(self, suspect: Suspect) -> None:
         """Fails the attempts that were held."""

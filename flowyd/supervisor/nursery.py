@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from flowyd.config.records import PoolKind
 from flowyd.control.reports import Report
 from flowyd.supervisor.child import Child, cut, read_chunk
 from flowyd.supervisor.forking import fork_child
@@ -126,4 +127,5 @@ def task_tags(child: Child) -> dict[str, str]:
     task = child.task
     if task is None:
         return {}
-    return {"activity": task.type_name, "workflow_id": task.workflow_id, "run_id": task.run_id}
+    activity = {"activity": task.type_name} if task.kind == PoolKind.ACTIVITY.value else {}
+    return {**activity, "workflow_id": task.workflow_id, "run_id": task.run_id}

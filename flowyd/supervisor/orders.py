@@ -57,7 +57,7 @@ def recycle(roster: Roster, child: Child) -> None:
     tell_to_stop(roster, child, StopReason.RECYCLED, time.monotonic() + grace)
 
 
-def serve_released(roster: Roster, pool: PoolState) -> None:
+def serve_orphans(roster: Roster, pool: PoolState) -> None:
     """Replaces an idle worker, if there is one and none is on its way: the successor takes what waits."""
     members = roster.members(pool.name)
     if any(child.stopping or not child.ready for child in members):

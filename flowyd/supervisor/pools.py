@@ -55,7 +55,7 @@ class PoolState:
     served_types: tuple[str, ...] = ()
     #: What its workers load; None: not known yet, so none is started.
     modules: Modules | None = None
-    #: Decision tasks whose worker died, for the next worker that starts.
+    #: Tasks for the next worker that starts: decisions whose worker died, what was handed on or released.
     orphans: list[TaskInHand] = field(default_factory=list)
     #: Tokens of those that were given to a successor once; a second death leaves them to time out.
     inherited: set[str] = field(default_factory=set)

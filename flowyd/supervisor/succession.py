@@ -97,8 +97,8 @@ class Succession:
         waiting = {task.task_token for task in pool.orphans} if pool is not None else set()
         self._estates.settle(thing for thing in child.inherited if thing not in waiting)
 
-    def take_over(self, left: InHand) -> PoolState | None:
-        """Sees to what a worker of an earlier supervisor had in hand; the pool whose workers are to go on."""
+    def take_over(self, left: InHand) -> None:
+        """Sees to what a worker of an earlier supervisor had in hand."""
         if left.tasks:
             logger.warning(
                 "%s[%d] died without a supervisor; it had %d tasks in hand",
@@ -121,7 +121,6 @@ class Succession:
             pool.polls.setdefault(left.slot, left.polls)
         else:
             self._estates.settle(poll.poll_id for poll in left.polls)
-        return pool
 
     def _pool_for(self, left: InHand) -> PoolState | None:
         """The pool that it was in, or another one for the same tasks."""

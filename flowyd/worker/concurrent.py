@@ -35,7 +35,8 @@ from flowyd.worker.polling import Pending
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter
-from flowyd.worker.stopping import StopSignal
+from flowyd.worker.rolling import LOOK_AGAIN_S, Rolling, must_wait
+from flowyd.worker.stopping import HandedOn, StopSignal
 from flowyd.worker.tags import tags_of
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class ConcurrentWorker:
         stop: StopSignal,
         quarantine: QuarantineKeys,
         concurrency: int,
+        rolling: Rolling,
     ) -> None:
         """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
         self._client = client
@@ -95,13 +97,22 @@ class ConcurrentWorker:
         self._stop = stop
         self._quarantine = quarantine
         self._concurrency = concurrency
+        self._rolling = rolling
         self._running: dict[str, _Running] = {}
+        #: Open tasks of types that only a successor may know.
+        self._handed_on: list[TaskInHand] = []
         self._changed = asyncio.Event()
 
     def run(self, *, released: Iterable[TaskInHand] = ()) -> None:
-        """Runs tasks until a stop is requested and those in hand have ended."""
+        """Runs tasks until a stop is requested and those in hand have ended.
+
+        Raises:
+            HandedOn: but for some, which stay open for a successor.
+        """
         self._name_those_that_hold_up()
         asyncio.run(self._serve(released))
+        if self._handed_on:
+            raise HandedOn
 
     async def _serve(self, released: Iterable[TaskInHand]) -> None:
         asyncio.get_running_loop().add_reader(self._stop.fileno(), self._stop_came)
@@ -210,6 +221,7 @@ class ConcurrentWorker:
             if quarantined is not None:
                 answers.fail(task.task_token, quarantined, None)
             elif registration is None:
+                await self._hold_back(task)
                 refuse(task, answers, task_list=self._task_list, why_not=self._why_not)
             else:
                 activity = registration.factory(input=text, scheduler=answers, token=task.task_token)
@@ -217,6 +229,8 @@ class ConcurrentWorker:
                     await activity.run_async()
                 else:
                     activity()
+        except HandedOn:
+            self._handed_on.append(task)
         except asyncio.CancelledError:
             logger.warning(
                 "%s of %s is closed and was given up", task.type_name, task.workflow_id, extra=tags_of(task)
@@ -230,9 +244,18 @@ class ConcurrentWorker:
                 answers.fail(task.task_token, f"{type(error).__name__}: {error}", None)
         finally:
             del self._running[task.task_token]
-            self._reporter.finished(failed=answers.answered == "failed")
+            if task not in self._handed_on:
+                self._reporter.finished(failed=answers.answered == "failed")
             self._changed.set()
             self._say()
+
+    async def _hold_back(self, task: TaskInHand) -> None:
+        """As `rolling.hold_back`, while other tasks go on."""
+        if must_wait(task, self._rolling):
+            while self._rolling.under_way and not self._stop.requested:
+                await asyncio.sleep(LOOK_AGAIN_S)
+            if self._stop.requested:
+                raise HandedOn
 
     def _look_at_limits(self) -> None:
         """Cancels what runs on although its task is closed."""
@@ -255,7 +278,8 @@ class ConcurrentWorker:
         entries = list(self._running.values())
         limits = [entry.limit_at for entry in entries if entry.limit_at is not None]
         until = min(limits) + _LOOP_LATE_S if limits else None
-        self._reporter.in_hand([entry.task for entry in entries], until=until)
+        tasks = [*(entry.task for entry in entries), *self._handed_on]
+        self._reporter.in_hand(tasks, until=until)
         doing = f"{len(entries)} of {self._concurrency} tasks" if entries else f"polling {self._task_list}"
         setproctitle.setproctitle(f"{self._title}: {doing}")
 

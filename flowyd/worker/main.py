@@ -124,7 +124,7 @@ def _serve(post: _Post, loaded: Loaded, refused: dict[str, str], rolling: Rollin
     if workflows:
         _decide(post, workflows, rolling)
     elif activities and spec.concurrency > 1:
-        _work_concurrently(post, activities, broken)
+        _work_concurrently(post, activities, {**refused, **broken}, rolling)
     elif activities:
         _work(post, activities, {**refused, **broken}, rolling)
     else:
@@ -177,7 +177,10 @@ def _work(
 
 
 def _work_concurrently(
-    post: _Post, activities: dict[tuple[str, str], ActivityRegistration], why_not: dict[str, str]
+    post: _Post,
+    activities: dict[tuple[str, str], ActivityRegistration],
+    why_not: dict[str, str],
+    rolling: Rolling,
 ) -> None:
     from flowyd.worker.concurrent import ConcurrentClient, ConcurrentWorker  # asyncio: 60 ms
 
@@ -195,6 +198,7 @@ def _work_concurrently(
         stop=post.stop,
         quarantine=QuarantineKeys(spec.quarantine_keys),
         concurrency=spec.concurrency,
+        rolling=rolling,
     ).run(released=spec.orphans)
 
 

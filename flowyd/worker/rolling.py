@@ -12,7 +12,7 @@ from flowyd.worker.tags import tags_of
 logger = logging.getLogger(__name__)
 
 #: How often a worker that holds a task back looks whether modules are still on their way.
-_LOOK_AGAIN_S = 0.05
+LOOK_AGAIN_S = 0.05
 
 
 class Rolling:
@@ -31,6 +31,14 @@ class Rolling:
         return bool(self._page[0])
 
 
+def must_wait(task: TaskInHand, rolling: Rolling) -> bool:
+    """Whether a task of an unknown type is worth holding back; the log is told."""
+    if rolling.under_way:
+        name = f"{task.type_name} {task.type_version}"
+        logger.info("%s is held back while modules are rolled out", name, extra=tags_of(task))
+    return rolling.under_way
+
+
 def hold_back(task: TaskInHand, rolling: Rolling | None, stop: StopSignal) -> None:
     """Keeps a task of a type that the worker does not know while newer modules are on their way.
 
@@ -39,11 +47,9 @@ def hold_back(task: TaskInHand, rolling: Rolling | None, stop: StopSignal) -> No
     Raises:
         HandedOn: it is to be replaced now; the task stays open for its successor.
     """
-    if rolling is None or not rolling.under_way:
+    if rolling is None or not must_wait(task, rolling):
         return
-    name = f"{task.type_name} {task.type_version}"
-    logger.info("%s is held back while modules are rolled out", name, extra=tags_of(task))
-    while rolling.under_way and not stop.wait(_LOOK_AGAIN_S):
+    while rolling.under_way and not stop.wait(LOOK_AGAIN_S):
         pass
     if stop.requested:
         raise HandedOn

@@ -329,9 +329,12 @@ def test_a_shared_module_that_breaks_the_others_is_taken_back(daemon: RunningDae
     assert "triple 1" in served(daemon, "workers")
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_task_of_an_unknown_type_waits_for_the_module_that_is_on_its_way(
-    daemon: RunningDaemon, tmp_path: Path
+    daemon: RunningDaemon, tmp_path: Path, concurrency: int
 ) -> None:
+    daemon.configure(more=f"concurrency = {concurrency}\n")
+    daemon.ask("reload")
     module = tmp_path / "activities" / "triple.py"
     module.write_text(TRIPLE)
     (tmp_path / "workflows" / "tripled.py").write_text(FLOW)

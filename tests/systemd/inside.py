@@ -228,7 +228,7 @@ def sees_its_credentials() -> None:
     fact("AWS_SHARED_CREDENTIALS_FILE=/run/credentials/" in prop("Environment"), "AWS keys are a credential")
     reads = "systemd-run --wait --quiet -p User=flowyd -p LoadCredential=a:/etc/flowyd/aws-credentials "
     if subprocess.run(reads + "sh -c 'cat $CREDENTIALS_DIRECTORY/a'", shell=True).returncode != 0:
-        print("this machine's systemd hands no credentials to unprivileged users; not tried further")
+        print("this machine's systemd hands no credentials to services; not tried further")
         return
     closed = outcome(begin("tells", "1", "secret"))
     result = closed["workflowExecutionCompletedEventAttributes"]["result"]
