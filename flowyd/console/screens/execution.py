@@ -55,12 +55,12 @@ class ExecutionScreen(LiveScreen[ExecutionQuestion, ExecutionAnswer]):
     ]
     changes = frozenset({"again", "signal", "cancel", "terminate"})
     help_text = """\
-t  timeline   h  history   i  input and result   w  raw JSON   (or Tab)
+t  timeline   h  history   i  input and result   w  raw JSON
 Enter  on a bar or event: all of it; on a child: the child
 d  show decision tasks           p  go to the parent
 s  signal   c  request a cancel  ctrl+t  terminate
 r  start again with changes      y  copy the command that shows it
-/  filter the timeline or history; search the raw JSON (n next, N previous)
+/  filter timeline or history; search in the raw JSON, n and N: next
 
 ░ waits for a worker   █ is worked on   ┄ timer   ✉ signal   ⚑ marker"""
     every_s = 1.0
