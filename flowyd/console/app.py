@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
+from flowyd.console import collecting
 from flowyd.console.backend import Backend, Target
 from flowyd.console.dialogs.action import ActionDialog
 from flowyd.console.dialogs.help import HelpDialog
@@ -102,6 +103,7 @@ class Console(App[None]):
         self.viewer = False
         self.done: list[DoneRow] = []
         self._asking_status = False
+        self._thresholds: collecting.Thresholds | None = None
         for known in THEMES:
             self.register_theme(known)
         self.theme = chosen
@@ -120,10 +122,13 @@ class Console(App[None]):
         return "; ".join(text for text in (self.daemon_trouble, self.swf_trouble) if text)
 
     def on_mount(self) -> None:
+        self._thresholds = collecting.make_rare()
         self.set_interval(STATUS_EVERY_S, self._ask_status)
         self._ask_status()
 
     def on_unmount(self) -> None:
+        if self._thresholds is not None:
+            collecting.as_before(self._thresholds)
         self.backend.close()
 
     def _ask_status(self) -> None:

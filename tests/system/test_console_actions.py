@@ -139,7 +139,7 @@ def test_a_pool_that_gave_up_is_tried_again(daemon: RunningDaemon) -> None:
 
 async def on_held_task(pilot: Pilot[None], key: str) -> None:
     """Opens the held tasks from the workers and presses an action's key there."""
-    await until(pilot, lambda: "1 task held" in screen(pilot))
+    await until(pilot, lambda: "‼ 1 held" in screen(pilot))
     await pilot.press("z")
     await until(pilot, lambda: isinstance(pilot.app.screen, QuarantineScreen))
     await until(pilot, lambda: table(pilot, "quarantine").items)

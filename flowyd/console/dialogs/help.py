@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flowyd.console.screens.live import LiveScreen
 
 EVERYWHERE = """\
-1 … 7  Tab   main screens        :  or ctrl+p  all commands, themes
+1 … 8  Tab   main screens        :  or ctrl+p  all commands, themes
 ↑ ↓  k j   PageUp PageDown       Home End  g G
 Enter  in      Escape  out       /  filter     ?  this help
 >  <  sort by the next column    =  turn the order round

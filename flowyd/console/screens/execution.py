@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import ContentSwitcher, Static
 
+from flowyd.console import collecting
 from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.reading import ExecutionAnswer, ExecutionQuestion, read_execution
 from flowyd.console.screens.live import LiveScreen
@@ -24,7 +25,7 @@ from flowyd.console.sources import line_of
 from flowyd.console.view_model import actions, commands, history, payloads, summary, timeline, waiting
 from flowyd.console.view_model.cells import Part, Tone
 from flowyd.console.view_model.history import EventRow
-from flowyd.console.view_model.spans import Event, Kind, Span, closed_spans, spans
+from flowyd.console.view_model.spans import Event, Kind, Span
 from flowyd.console.view_model.waiting import Wait
 from flowyd.console.widgets.head import content
 from flowyd.console.widgets.row_table import RowTable
@@ -55,12 +56,12 @@ class ExecutionScreen(LiveScreen[ExecutionQuestion, ExecutionAnswer]):
     ]
     changes = frozenset({"again", "signal", "cancel", "terminate"})
     help_text = """\
-t  timeline   h  history   i  input and result   w  raw JSON   (or Tab)
+t  timeline   h  history   i  input and result   w  raw JSON
 Enter  on a bar or event: all of it; on a child: the child
 d  show decision tasks           p  go to the parent
 s  signal   c  request a cancel  ctrl+t  terminate
 r  start again with changes      y  copy the command that shows it
-/  filter the timeline or history; search the raw JSON (n next, N previous)
+/  filter timeline or history; search in the raw JSON, n and N: next
 
 ░ waits for a worker   █ is worked on   ┄ timer   ✉ signal   ⚑ marker"""
     every_s = 1.0
@@ -124,9 +125,7 @@ r  start again with changes      y  copy the command that shows it
         grown = self.answer is None or len(answer.events) != len(self.answer.events)
         self.answer = answer
         if grown:
-            self._spans = spans(answer.events)
-            if answer.execution.closed_at is not None:
-                self._spans = closed_spans(self._spans, answer.execution.closed_at)
+            self._spans = answer.spans
         self.set_stale(False)
         self._title()
         self._place_overview()
@@ -250,6 +249,7 @@ r  start again with changes      y  copy the command that shows it
 
     def leave(self) -> None:
         self.app.pop_screen()
+        self.app.set_timer(collecting.AFTER_LEAVING_S, collecting.collect)
 
     def action_parent(self) -> None:
         parent = self.answer.execution.parent if self.answer is not None else ()

@@ -24,14 +24,14 @@ class WorkersScreen(StatusScreen[WorkerRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("L", "log", "Log", key_display="L"),
-        Binding("e", "execution", "Execution"),
+        Binding("e", "execution", "Execution", show=False),
         Binding("s", "scale", "Scale"),
         Binding("d", "drain", "Drain"),
         Binding("u", "resume", "Resume"),
         Binding("x", "recycle", "Recycle"),
         Binding("t", "dump", "Stacks", show=False),
-        Binding("z", "quarantine", "Held tasks"),
-        Binding("ctrl+l", "reload", "Reload"),
+        Binding("z", "quarantine", "Held"),
+        Binding("ctrl+l", "reload", "Reload", show=False),
         Binding("y", "copy", "Copy command", show=False),
     ]
     changes = frozenset({"scale", "drain", "resume", "recycle", "reload", "dump"})

@@ -68,7 +68,7 @@ def module_columns() -> tuple[Column[ModuleRow], ...]:
         Column(title="State", draw=lambda r, _w: _module_state(r), width=13),
         Column(
             title="Type or module",
-            draw=lambda r, _w: cell(r.name, Tone.STRONG),
+            draw=lambda r, w: cell(_tail(r.name, w), Tone.STRONG),
             order=lambda r: by_text(r.name),
             width=20,
             stretch=3,
@@ -81,6 +81,11 @@ def module_columns() -> tuple[Column[ModuleRow], ...]:
             spare=1,
         ),
     )
+
+
+def _tail(name: str, width: int) -> str:
+    """The end of a path tells more than its beginning."""
+    return name if len(name) <= width else f"…{name[len(name) - width + 1 :]}"
 
 
 def _module_state(row: ModuleRow) -> Cell:

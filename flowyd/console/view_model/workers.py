@@ -216,13 +216,14 @@ def health(status: DaemonStatus) -> Cell:
     wanted = sum(pool.processes for pool in status.pools)
     up = sum(1 for pool in status.pools for w in pool.workers if w.state in AT_WORK)
     busy = sum(1 for pool in status.pools for w in pool.workers if w.state == "running")
-    broken = sum(len(pool.broken_modules) for pool in status.pools)
+    broken = len({module for pool in status.pools for module in pool.broken_modules})
     parts = [Part(f"workers {up}/{wanted}", Tone.GOOD if up >= wanted else Tone.WARN)]
-    if busy:
-        parts.append(Part(f"  {busy} busy", Tone.BUSY))
-    if broken:
-        parts.append(Part(f"  {wording.plural(broken, 'module')} quarantined", Tone.BAD))
+    # What needs somebody comes first: a narrow terminal cuts the end.
     held = quarantine.held(status.quarantined)
     if held:
-        parts.append(Part(f"  ‼ {wording.plural(held, 'task')} held", Tone.BAD))
+        parts.append(Part(f"  ‼ {held} held", Tone.BAD))
+    if broken:
+        parts.append(Part(f"  ✘ {wording.plural(broken, 'module')}", Tone.BAD))
+    if busy:
+        parts.append(Part(f"  {busy} busy", Tone.BUSY))
     return tuple(parts)

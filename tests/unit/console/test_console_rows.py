@@ -55,7 +55,7 @@ def test_a_worker_keeps_its_key_when_its_successor_takes_its_place() -> None:
     [
         (daemon(pool(worker(7), worker(8, "running"))), "workers 2/2  1 busy"),
         (daemon(pool(worker(7), worker(0, "fatal"))), "workers 1/2"),
-        (daemon(pool(worker(7), broken_modules={"a.py": "…"})), "workers 1/1  1 module quarantined"),
+        (daemon(pool(worker(7), broken_modules={"a.py": "…"})), "workers 1/1  ✘ 1 module"),
     ],
 )
 def test_the_head_says_how_the_daemon_is(status: Any, expected: str) -> None:
