@@ -52,7 +52,7 @@ class Storm:
         next_mischief = began + pause_s
         started = 0
         while (elapsed := time.monotonic() - began) < duration_s or started < workflows:
-            if elapsed > duration_s + PATIENCE_S:
+            if elapsed > 2 * duration_s + PATIENCE_S:
                 raise DemoError(f"only {started} of {workflows} executions could be started")
             is_due = started < workflows * min(1.0, elapsed / duration_s)
             if is_due and self._has_room() and self._begin_sums(started):

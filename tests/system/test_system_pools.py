@@ -180,6 +180,8 @@ def test_all_tasks_of_a_killed_worker_fail_and_a_stop_lets_them_end(tmp_path: Pa
 
         kept = [daemon.begin("all_of", str(tmp_path), [name]) for name in ("c", "d")]
         until(lambda: len(begun(tmp_path)) == 4)
+        # An activity may begin before its decider has told that the decision is done.
+        until(lambda: {worker.state for worker in daemon.workers("deciders")} == {"polling"})
         daemon.signal(signal.SIGTERM)
         until(lambda: daemon.status().state == "stopping")
         for name in "cd":

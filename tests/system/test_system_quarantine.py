@@ -127,6 +127,8 @@ def test_the_stop_report_tells_each_tasks_fate(daemon: RunningDaemon, tmp_path: 
         folder.mkdir()
         daemon.begin("through", str(folder), 1, workflow_id=folder.name)
     until(lambda: (done / "begun").exists() and (killed / "begun").exists())
+    # An activity may begin before its decider has told that the decision is done.
+    until(lambda: [worker.state for worker in daemon.workers("deciders")] == ["polling"])
 
     daemon.signal(signal.SIGTERM)
     (done / "open").touch()
