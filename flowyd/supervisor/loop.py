@@ -2,7 +2,7 @@
 
 Signals arrive as bytes on a pipe, children's output and reports on theirs, control requests on a socket;
 whatever came, the loop then compares wanted with present. It sleeps until the next event or deadline, so
-an idle daemon costs nothing.
+an idle daemon costs nothing; and for a moment after each, so that a busy one takes many reports at once.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ logger = logging.getLogger(__name__)
 
 #: A pool that does not come up keeps READY=1 back for so long, then the daemon is ready without it.
 READY_WITHIN_S = 20.0
+#: How long what comes after an event may gather, seconds: a busy daemon is not woken by each report of each
+#: worker, which costs it half of the processor time. Nobody acts on a report sooner; requests and deaths wait
+#: no longer than this.
+_GATHER_S = 0.01
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -101,6 +105,8 @@ class Supervisor:
                 if self._selector.get_map().get(key.fileobj) is key:
                     serve(events)
             self._turn(time.monotonic())
+            if self.settled and self.crew.roster.ending is Ending.NO:
+                time.sleep(_GATHER_S)
         self.modules.close()
         self._health.close()
         self._control.close()
