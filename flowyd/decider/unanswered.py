@@ -103,20 +103,22 @@ class Unanswered:
         tasks, self._tasks_held_back = self._tasks_held_back, []
         timers, self._timers_held_back = self._timers_held_back, []
         asked: set[int] = set()
-        while True:
-            heaps = [due] if due else []
-            if tasks and self._requests.has_room:
-                heaps.append(tasks)
-            if timers and self._requests.has_room_for_timers:
-                heaps.append(timers)
-            if not heaps:
-                break
-            place = heappop(min(heaps))
+        while heaps := self._with_room(due, tasks, timers):
+            place = heappop(min(heaps))  # the heap whose first place is the earliest
             if place not in asked and place in self._calls:
                 asked.add(place)
                 self._renew(place, due)
         self._tasks_held_back = _merged(tasks, self._tasks_held_back)
         self._timers_held_back = _merged(timers, self._timers_held_back)
+
+    def _with_room(self, due: list[int], tasks: list[int], timers: list[int]) -> list[list[int]]:
+        """Those of the heaps from which a call may be asked again now."""
+        rooms = (
+            (due, True),
+            (tasks, self._requests.has_room),
+            (timers, self._requests.has_room_for_timers),
+        )
+        return [heap for heap, has_room in rooms if heap and has_room]
 
     def _renew(self, place: int, due: list[int]) -> None:
         """Asks one call again; those that it was the last argument of are due then, too."""
