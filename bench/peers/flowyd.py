@@ -23,6 +23,10 @@ log_level = "warning"
 [engine]
 durability = "{durability}"
 
+# The growth curves go to and beyond Amazon SWF's 100,000.
+[engine.limits]
+open_executions = 400000
+
 [[pool]]
 name = "decisions"
 kind = "decision"

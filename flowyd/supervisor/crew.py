@@ -24,6 +24,7 @@ from flowyd.supervisor.envoys import Envoys
 from flowyd.supervisor.errands import Errands
 from flowyd.supervisor.estates import FOLDER, Estates
 from flowyd.supervisor.fates import Fates
+from flowyd.supervisor.gathering import Gathered
 from flowyd.supervisor.hiring import Hiring
 from flowyd.supervisor.nursery import Nursery
 from flowyd.supervisor.orders import about, dump_hung, kill, serve_orphans, tell_to_stop
@@ -61,7 +62,9 @@ class Crew:
         self._next_look_at: float | None = None
         self._errands = Errands(self.estates.settle)
         self._succession = Succession(pools, self.estates, self._errands)
-        nursery = Nursery(selector, self._take_all)
+        #: What workers report comes through here.
+        self.reports = Gathered(selector)
+        nursery = Nursery(selector, self.reports, self._take_all)
         self.envoys = Envoys(self.roster, nursery, self._errands)
         self._hiring = Hiring(
             roster=self.roster,

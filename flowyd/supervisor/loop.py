@@ -2,7 +2,7 @@
 
 Signals arrive as bytes on a pipe, children's output and reports on theirs, control requests on a socket;
 whatever came, the loop then compares wanted with present. It sleeps until the next event or deadline, so
-an idle daemon costs nothing; and for a moment after each, so that a busy one takes many reports at once.
+an idle daemon costs nothing; a busy one takes many reports at once (`gathering`).
 """
 
 from __future__ import annotations
@@ -39,10 +39,6 @@ logger = logging.getLogger(__name__)
 
 #: A pool that does not come up keeps READY=1 back for so long, then the daemon is ready without it.
 READY_WITHIN_S = 20.0
-#: How long what comes after an event may gather, seconds: a busy daemon is not woken by each report of each
-#: worker, which costs it half of the processor time. Nobody acts on a report sooner; requests and deaths wait
-#: no longer than this.
-_GATHER_S = 0.01
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -105,8 +101,6 @@ class Supervisor:
                 if self._selector.get_map().get(key.fileobj) is key:
                     serve(events)
             self._turn(time.monotonic())
-            if self.settled and self.crew.roster.ending is Ending.NO:
-                time.sleep(_GATHER_S)
         self.modules.close()
         self._health.close()
         self._control.close()
@@ -216,7 +210,7 @@ class Supervisor:
     def _patience_s(self) -> float | None:
         now = time.monotonic()
         moments = [self.crew.next_look_at(now), self._control.next_drop_at(), self._health.next_at()]
-        moments.append(self.modules.next_at())
+        moments += [self.modules.next_at(), self.crew.reports.next_at()]
         if not self.settled:
             moments.append(self._unsettled_since + READY_WITHIN_S)
         due = [moment for moment in moments if moment is not None]
@@ -225,6 +219,7 @@ class Supervisor:
     def _turn(self, now: float) -> None:
         # Without waiting for SIGCHLD, so that a lost one costs no more than the time to the next look.
         self.crew.burials.reap()
+        self.crew.reports.look(now)
         self.modules.act(now)
         self.crew.act(now)
         self._control.drop_silent(now)

@@ -13,6 +13,7 @@ from flowyd.config.records import PoolKind
 from flowyd.control.reports import Report
 from flowyd.supervisor.child import Child, cut, read_chunk
 from flowyd.supervisor.forking import fork_child
+from flowyd.supervisor.gathering import Gathered
 from flowyd.supervisor.output import LineCutter, log_lines
 from flowyd.supervisor.standing import Standing
 
@@ -24,8 +25,14 @@ _AS_WE_ARE = Standing()
 class Nursery:
     """Forks children and listens to them."""
 
-    def __init__(self, selector: selectors.BaseSelector, take: Callable[[Child, list[Report]], None]) -> None:
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        reports: Gathered,
+        take: Callable[[Child, list[Report]], None],
+    ) -> None:
         self._selector = selector
+        self._reports = reports
         self._take = take
 
     def bring_up(
@@ -57,8 +64,11 @@ class Nursery:
             started_wall_at=time.time(),
         )
         for fd, stream in ((forked.stdout_fd, "stdout"), (forked.stderr_fd, "stderr")):
-            self._listen(child, fd, self._output_reader(child, fd, LineCutter(stream)))
-        self._listen(child, forked.reports_fd, self._report_reader(child, forked.reports_fd))
+            child.readers[fd] = read = self._output_reader(child, fd, LineCutter(stream))
+            self._selector.register(fd, selectors.EVENT_READ, lambda _, read=read: read())
+        fd = forked.reports_fd
+        child.readers[fd] = read = self._report_reader(child, fd)
+        self._reports.register(fd, read)
         return child
 
     def drain(self, child: Child) -> None:
@@ -70,13 +80,9 @@ class Nursery:
             if fd in child.readers:
                 self._forget(child, fd)
 
-    def _listen(self, child: Child, fd: int, read: Callable[[], bool]) -> None:
-        child.readers[fd] = read
-        self._selector.register(fd, selectors.EVENT_READ, lambda _: read())
-
     def _forget(self, child: Child, fd: int) -> None:
         del child.readers[fd]
-        self._selector.unregister(fd)
+        (self._reports if fd in self._reports else self._selector).unregister(fd)
         os.close(fd)
 
     def _output_reader(self, child: Child, fd: int, cutter: LineCutter) -> Callable[[], bool]:
