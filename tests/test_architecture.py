@@ -70,6 +70,7 @@ PURE = (
     "flowyd.decider",
     "flowyd.engine.rules",
     "flowyd.supervisor.plan",
+    "flowyd.control.drift",
     "flowyd.control.protocol",
     "flowyd.control.reports",
     "flowyd.control.status",

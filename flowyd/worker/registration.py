@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from flowyd.control.drift import Drift, sentence
 from flowyd.sdk.registry import ActivityRegistration, WorkflowRegistration
 from flowyd.swf.client import SwfClient
 from flowyd.swf.durations import to_wire
@@ -151,15 +152,12 @@ def drift(name: str, version: str, described: Mapping[str, Any], defaults: Mappi
     if described["typeInfo"]["status"] != "REGISTERED":
         return f"{name} {version} is deprecated in this domain; give the type a new version"
     registered = described["configuration"]
-    differences = [
+    differences = tuple(
         f"{_plain(key)} is {_shown(registered.get(key))} there and {_shown(value)} in the module"
         for key, value in defaults.items()
         if registered.get(key) != value
-    ]
-    if not differences:
-        return None
-    found = "; ".join(differences)
-    return f"{name} {version} is registered with other defaults: {found}. Give the type a new version"
+    )
+    return sentence(Drift(type=f"{name} {version}", differences=differences)) if differences else None
 
 
 def _plain(key: str) -> str:

@@ -35,7 +35,10 @@ class TypesScreen(TableScreen[str, Infos, TypeRow]):
     help_text = """\
 Enter  all of the type's defaults   n  start a workflow of the type
 ctrl+n  register a type
-ctrl+d  deprecate the type, or take that back"""
+ctrl+d  deprecate the type, or take that back
+
+≠ drift  a module here names other defaults than are registered; Enter says
+which. That module is not served until the type has a new version."""
     every_s = 5.0
 
     heading = "Types"
@@ -92,6 +95,7 @@ ctrl+d  deprecate the type, or take that back"""
                 text = Part(str(error), Tone.BAD)
             else:
                 text = Part(history.as_json(answer))
-            self.app.call_from_thread(self.app.push_screen, TextDialog(row.key, (text,)))
+            parts = (*types.drift_note(row), text)
+            self.app.call_from_thread(self.app.push_screen, TextDialog(row.key, parts))
 
         self.run_worker(describe, thread=True, exit_on_error=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_text, cell
+from flowyd.control.drift import Drift, drifts_in
 from flowyd.control.status import DaemonStatus
 
 
@@ -20,6 +21,8 @@ class ModuleRow:
     name: str
     #: Traceback or reason; empty when it is served.
     problem: str
+    #: Types of the module whose defaults are not those they are registered with.
+    drifts: tuple[Drift, ...] = ()
 
     @property
     def key(self) -> str:
@@ -29,7 +32,7 @@ class ModuleRow:
 def module_rows(status: DaemonStatus) -> tuple[ModuleRow, ...]:
     """Quarantined modules first, then the types each pool serves."""
     broken = [
-        ModuleRow(pool=pool.name, kind=pool.kind, name=path, problem=text)
+        ModuleRow(pool=pool.name, kind=pool.kind, name=path, problem=text, drifts=drifts_in(text))
         for pool in status.pools
         for path, text in sorted(pool.broken_modules.items())
     ]
@@ -43,15 +46,19 @@ def module_rows(status: DaemonStatus) -> tuple[ModuleRow, ...]:
 
 def module_found(row: ModuleRow, text: str) -> bool:
     """Whether all words occur in the row."""
-    written = f"{row.key} {row.kind} {row.problem}".lower()
+    word = "drift" if row.drifts else ""
+    written = f"{row.key} {row.kind} {word} {row.problem}".lower()
     return all(word in written for word in text.lower().split())
 
 
 def summary(rows: Sequence[ModuleRow]) -> Cell:
-    """How many types are served and how many modules are not."""
-    broken = sum(1 for row in rows if row.problem)
-    served = Part(f"  {wording.plural(len(rows) - broken, 'type')} served", Tone.DIM)
-    return (served, Part(f"  {broken} quarantined", Tone.BAD)) if broken else (served,)
+    """How many types are served, and how many modules are not."""
+    drifted = sum(1 for row in rows if row.drifts)
+    broken = sum(1 for row in rows if row.problem) - drifted
+    served = len(rows) - broken - drifted
+    counts = ((broken, "quarantined"), (drifted, "drift"))
+    bad = (Part(f"  {count} {word}", Tone.BAD) for count, word in counts if count)
+    return (Part(f"  {wording.plural(served, 'type')} served", Tone.DIM), *bad)
 
 
 def module_columns() -> tuple[Column[ModuleRow], ...]:
@@ -75,7 +82,7 @@ def module_columns() -> tuple[Column[ModuleRow], ...]:
         ),
         Column(
             title="Reason",
-            draw=lambda r, _w: cell(last_line(r.problem), Tone.BAD),
+            draw=lambda r, _w: cell(_reason(r), Tone.BAD),
             width=16,
             stretch=3,
             spare=1,
@@ -89,7 +96,16 @@ def _tail(name: str, width: int) -> str:
 
 
 def _module_state(row: ModuleRow) -> Cell:
+    if row.drifts:
+        return cell("≠ drift", Tone.BAD)
     return cell("✘ quarantined", Tone.BAD) if row.problem else cell("✔ served", Tone.GOOD)
+
+
+def _reason(row: ModuleRow) -> str:
+    """Which values drifted, or the line of a traceback that says what happened."""
+    if not row.drifts:
+        return last_line(row.problem)
+    return "; ".join(f"{drift.type}: {', '.join(drift.differences)}" for drift in row.drifts)
 
 
 def last_line(text: str) -> str:
