@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Footer, Input, Label, Select, Static
 
 from flowyd.console.dialogs.text import TextDialog
-from flowyd.console.view_model import actions, first_decision, start_form
+from flowyd.console.view_model import execution_actions, first_decision, start_form
 from flowyd.console.view_model.actions import Step
 from flowyd.console.view_model.cells import Cell
 from flowyd.console.view_model.signatures import Parameter, Presence, Signature
@@ -151,7 +151,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
         """Writes the equal command, or nothing while the form cannot be sent."""
         self.query_one("#problem", Static).update("")
         try:
-            text = f"$ {self._draft.spell(actions.start(self.request()))}"
+            text = f"$ {self._draft.spell(execution_actions.start(self.request()))}"
         except FormError:
             text = ""
         self.query_one("#command", Static).update(text)
@@ -176,7 +176,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
         request, ask = self._checked(), self._draft.first_decision
         if request is None or ask is None:
             return
-        command = self._draft.spell(actions.start(request))
+        command = self._draft.spell(execution_actions.start(request))
         self.query_one("#problem", Static).update("trying …")
         self.run_worker(lambda: self._try(ask, command), thread=True, exit_on_error=False, exclusive=True)
 
@@ -203,7 +203,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
     def action_copy(self) -> None:
         request = self._checked()
         if request is not None:
-            self.app.copy_to_clipboard(self._draft.spell(actions.start(request)))
+            self.app.copy_to_clipboard(self._draft.spell(execution_actions.start(request)))
             self.notify("command copied", timeout=2)
 
     def _checked(self) -> dict[str, Any] | None:

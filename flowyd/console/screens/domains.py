@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from flowyd.console.reading import list_domains
 from flowyd.console.screens.tables import TableScreen
-from flowyd.console.view_model import actions, domains
+from flowyd.console.view_model import domains, registration_actions
 from flowyd.console.view_model.cells import Column
 from flowyd.console.view_model.domains import DomainRow
 from flowyd.console.widgets.row_table import RowTable
@@ -56,7 +56,7 @@ ctrl+d  deprecate the domain, or take that back"""
     def action_deprecate(self) -> None:
         row = self.table.item
         if row is not None:
-            self.propose(actions.set_domain_deprecated(row.name, deprecated=row.deprecated))
+            self.propose(registration_actions.set_domain_deprecated(row.name, deprecated=row.deprecated))
 
     def action_register(self) -> None:
-        self.propose(actions.register_domain())
+        self.propose(registration_actions.register_domain())

@@ -22,7 +22,15 @@ from flowyd.console.reading import ExecutionAnswer, ExecutionQuestion, read_exec
 from flowyd.console.screens.live import LiveScreen
 from flowyd.console.screens.starting import start_again
 from flowyd.console.sources import line_of
-from flowyd.console.view_model import actions, commands, history, payloads, summary, timeline, waiting
+from flowyd.console.view_model import (
+    commands,
+    execution_actions,
+    history,
+    payloads,
+    summary,
+    timeline,
+    waiting,
+)
 from flowyd.console.view_model.cells import Part, Tone
 from flowyd.console.view_model.history import EventRow
 from flowyd.console.view_model.spans import Event, Kind, Span
@@ -281,15 +289,15 @@ r  start again with changes      y  copy the command that shows it
         self.app.push_screen(TextDialog(f"{row.event_id} {row.type}", (Part(history.as_json(row.event)),)))
 
     def action_signal(self) -> None:
-        self._propose_open(actions.signal)
+        self._propose_open(execution_actions.signal)
 
     def action_cancel(self) -> None:
-        self._propose_open(actions.cancel)
+        self._propose_open(execution_actions.cancel)
 
     def action_terminate(self) -> None:
-        self._propose_open(actions.terminate)
+        self._propose_open(execution_actions.terminate)
 
-    def _propose_open(self, make: actions.OnExecutions) -> None:
+    def _propose_open(self, make: execution_actions.OnExecutions) -> None:
         if self.answer is None:
             return
         if self.answer.execution.is_open:

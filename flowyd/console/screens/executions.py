@@ -15,7 +15,7 @@ from flowyd.console.reading import PAGE, Listing, ListQuestion, Side, list_execu
 from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.screens.live import LiveScreen
 from flowyd.console.screens.starting import start_again, start_new
-from flowyd.console.view_model import actions, commands, executions, query
+from flowyd.console.view_model import commands, execution_actions, executions, query
 from flowyd.console.view_model.cells import Part, Tone
 from flowyd.console.view_model.executions import Execution
 from flowyd.console.view_model.wording import number
@@ -169,15 +169,15 @@ tag:nightly id:order- since:2h before:1d; -term turns it round."""
             start_again(self, self.table.item)
 
     def action_signal(self) -> None:
-        self._propose_open(actions.signal)
+        self._propose_open(execution_actions.signal)
 
     def action_cancel(self) -> None:
-        self._propose_open(actions.cancel)
+        self._propose_open(execution_actions.cancel)
 
     def action_terminate(self) -> None:
-        self._propose_open(actions.terminate)
+        self._propose_open(execution_actions.terminate)
 
-    def _propose_open(self, make: actions.OnExecutions) -> None:
+    def _propose_open(self, make: execution_actions.OnExecutions) -> None:
         chosen = self.table.targets
         open_ones = tuple(execution for execution in chosen if execution.is_open)
         if open_ones:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.screens.tables import StatusScreen
-from flowyd.console.view_model import actions, commands, modules
+from flowyd.console.view_model import commands, daemon_actions, modules
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone
 from flowyd.console.view_model.modules import ModuleRow
 from flowyd.console.widgets.row_table import RowTable
@@ -50,7 +50,7 @@ executions could not go on with it. What was served before goes on."""
         return (Part(self.heading, Tone.STRONG), *modules.summary(self.rows()))
 
     def action_reload(self) -> None:
-        self.propose(actions.reload())
+        self.propose(daemon_actions.reload())
 
     def action_copy(self) -> None:
         self.copy_command(commands.line("status"), scoped=False)

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.screens.tables import StatusScreen
-from flowyd.console.view_model import actions, commands, quarantine
+from flowyd.console.view_model import commands, daemon_actions, quarantine
 from flowyd.console.view_model.actions import Action
 from flowyd.console.view_model.cells import Column
 from flowyd.console.widgets.row_table import RowTable
@@ -61,13 +61,13 @@ Its attempts stay open meanwhile, within their own timeouts."""
         self.table.mark_all()
 
     def action_release(self) -> None:
-        self._propose(actions.release_tasks)
+        self._propose(daemon_actions.release_tasks)
 
     def action_fail(self) -> None:
-        self._propose(actions.fail_tasks)
+        self._propose(daemon_actions.fail_tasks)
 
     def action_raise_limit(self) -> None:
-        self._propose(actions.raise_task_limit)
+        self._propose(daemon_actions.raise_task_limit)
 
     def _propose(self, make: Callable[[Sequence[QuarantinedTask]], Action]) -> None:
         if self.table.targets:

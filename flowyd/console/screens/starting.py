@@ -10,7 +10,7 @@ from flowyd.console.dialogs.start import StartDialog, StartDraft
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.reading import ExecutionQuestion, list_types, read_execution
 from flowyd.console.sources import find_signature
-from flowyd.console.view_model import actions
+from flowyd.console.view_model import execution_actions
 from flowyd.console.view_model.executions import Execution
 from flowyd.console.view_model.spans import attributes
 from flowyd.console.view_model.start_form import Options
@@ -94,7 +94,7 @@ def _open_form(
         if request is None:
             return
         console.memory.remember_input(name, version, request["input"])
-        console.carry_out((actions.start(request),), done="started")
+        console.carry_out((execution_actions.start(request),), done="started")
 
     directories = console.backend.target.workflow_directories
 

@@ -13,7 +13,7 @@ from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.reading import list_types
 from flowyd.console.screens.starting import start_type
 from flowyd.console.screens.tables import TableScreen
-from flowyd.console.view_model import actions, history, types
+from flowyd.console.view_model import history, registration_actions, types
 from flowyd.console.view_model.cells import Column, Part, Tone
 from flowyd.console.view_model.types import TypeRow
 from flowyd.console.widgets.row_table import RowTable
@@ -72,14 +72,16 @@ which. That module is not served until the type has a new version."""
             self.notify("Choose a workflow type", timeout=3)
 
     def action_register(self) -> None:
-        self.propose(actions.register_type(self.console_app.domain))
+        self.propose(registration_actions.register_type(self.console_app.domain))
 
     def action_deprecate(self) -> None:
         row = self.table.item
         if row is not None:
             domain = self.console_app.domain
             self.propose(
-                actions.set_deprecated(domain, row.kind, row.name, row.version, deprecated=row.deprecated)
+                registration_actions.set_deprecated(
+                    domain, row.kind, row.name, row.version, deprecated=row.deprecated
+                )
             )
 
     @on(RowTable.Opened)

@@ -13,7 +13,7 @@ from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.screens.quarantine import QuarantineScreen
 from flowyd.console.screens.tables import StatusScreen
 from flowyd.console.screens.worker_log import LogScreen
-from flowyd.console.view_model import actions, commands, workers
+from flowyd.console.view_model import commands, daemon_actions, workers
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone
 from flowyd.console.view_model.workers import WorkerRow
 from flowyd.console.widgets.row_table import RowTable
@@ -90,7 +90,7 @@ Report: age of the last word from the worker."""
     def action_scale(self) -> None:
         row = self.table.item
         if row is not None and row.pool is not None:
-            self.propose(actions.scale(row.pool.name, row.pool.processes))
+            self.propose(daemon_actions.scale(row.pool.name, row.pool.processes))
 
     def action_drain(self) -> None:
         self._on_pool("drain")
@@ -101,7 +101,7 @@ Report: age of the last word from the worker."""
     def _on_pool(self, command: str) -> None:
         row = self.table.item
         if row is not None and row.pool is not None:
-            self.propose(actions.on_pool(command, row.pool.name))
+            self.propose(daemon_actions.on_pool(command, row.pool.name))
 
     def action_recycle(self) -> None:
         row = self.table.item
@@ -110,20 +110,20 @@ Report: age of the last word from the worker."""
         chosen = row.pool.workers if row.worker is None else (row.worker,)
         pids = [worker.pid for worker in chosen if worker.pid]
         if pids:
-            self.propose(actions.recycle(row.pool.name, pids))
+            self.propose(daemon_actions.recycle(row.pool.name, pids))
 
     def action_dump(self) -> None:
         row = self.table.item
         if row is None or row.worker is None or not row.worker.pid:
             self.notify("Choose a running worker below the pool", timeout=3)
         else:
-            self.propose(actions.dump(row.pool.name if row.pool else "engine", row.worker.pid))
+            self.propose(daemon_actions.dump(row.pool.name if row.pool else "engine", row.worker.pid))
 
     def action_quarantine(self) -> None:
         self.app.push_screen(QuarantineScreen())
 
     def action_reload(self) -> None:
-        self.propose(actions.reload())
+        self.propose(daemon_actions.reload())
 
     def action_copy(self) -> None:
         self.copy_command(commands.line("workers"), scoped=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from flowyd.cli.main import parsed
-from flowyd.console.view_model import actions, commands
+from flowyd.console.view_model import commands, daemon_actions, execution_actions, registration_actions
 from tests.unit.console.console_script import execution
 
 TARGET = execution("-an id with 'quotes'", run_id="22+/run=")
@@ -28,28 +28,33 @@ START = {
 def all_commands() -> Iterator[str]:
     named = execution("order-1")
     given = {
-        "signal": (actions.signal("d", [named]), {"name": "go on", "input": '{"a": 1}'}),
-        "cancel": (actions.cancel("d", [named]), {}),
+        "signal": (execution_actions.signal("d", [named]), {"name": "go on", "input": '{"a": 1}'}),
+        "cancel": (execution_actions.cancel("d", [named]), {}),
         "terminate": (
-            actions.terminate("d", [named]),
+            execution_actions.terminate("d", [named]),
             {"reason": "too old", "details": "x", "child_policy": "REQUEST_CANCEL"},
         ),
-        "scale": (actions.scale("images", 2), {"processes": "3"}),
-        "drain": (actions.on_pool("drain", "images"), {}),
-        "resume": (actions.on_pool("resume", "images"), {}),
-        "recycle": (actions.recycle("images", [7]), {}),
-        "reload": (actions.reload(), {}),
-        "register": (actions.register_domain(), {"name": "d", "retention": "7", "description": "words"}),
+        "scale": (daemon_actions.scale("images", 2), {"processes": "3"}),
+        "drain": (daemon_actions.on_pool("drain", "images"), {}),
+        "resume": (daemon_actions.on_pool("resume", "images"), {}),
+        "recycle": (daemon_actions.recycle("images", [7]), {}),
+        "reload": (daemon_actions.reload(), {}),
+        "register": (
+            registration_actions.register_domain(),
+            {"name": "d", "retention": "7", "description": "words"},
+        ),
     }
     dashed = execution("-order 1", run_id="-run")
-    for make in (actions.cancel, actions.terminate):
+    for make in (execution_actions.cancel, execution_actions.terminate):
         yield from (step.command for step in make("d", [dashed]).steps({}))
-    yield from (step.command for step in actions.signal("d", [dashed]).steps({"name": "-go", "input": "-1"}))
-    yield actions.start({**START, "workflowId": "-order 1", "input": "-"}).command
+    yield from (
+        step.command for step in execution_actions.signal("d", [dashed]).steps({"name": "-go", "input": "-1"})
+    )
+    yield execution_actions.start({**START, "workflowId": "-order 1", "input": "-"}).command
     yield commands.show(("history", "--raw"), "-order 1", "-run")
     for action, values in given.values():
         yield from (step.command for step in action.steps(values))
-    yield actions.start(START).command
+    yield execution_actions.start(START).command
     yield commands.line("show", "order-1", "--run-id", "r")
     yield commands.line("history", "--raw", "order-1", "--run-id", "r")
     yield commands.line("workers")
@@ -66,13 +71,13 @@ def test_the_command_line_takes_every_command_the_console_shows(command: str) ->
 
 
 def test_ids_are_quoted_for_a_shell() -> None:
-    (step,) = actions.cancel("d", [TARGET]).steps({})
+    (step,) = execution_actions.cancel("d", [TARGET]).steps({})
 
     assert shlex.split(step.command)[-1] == TARGET.workflow_id
 
 
 def test_an_id_that_looks_like_an_option_is_taken_for_an_id() -> None:
-    (step,) = actions.cancel("d", [execution("--all", run_id="-r")]).steps({})
+    (step,) = execution_actions.cancel("d", [execution("--all", run_id="-r")]).steps({})
 
     words = shlex.split(commands.with_options(step.command, ("--config", "a file.toml")))
 
@@ -80,7 +85,7 @@ def test_an_id_that_looks_like_an_option_is_taken_for_an_id() -> None:
 
 
 def test_a_type_is_registered_with_its_limits() -> None:
-    action = actions.register_type("d")
+    action = registration_actions.register_type("d")
     values = {"kind": "activity", "name": "resize", "version": "2", "task_list": "images", "limit": "60"}
 
     (step,) = action.steps(values)

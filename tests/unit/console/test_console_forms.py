@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowyd.console.view_model import actions, start_form
+from flowyd.console.view_model import actions, execution_actions, start_form
 from flowyd.console.view_model.signatures import Presence, Signature, signatures
 from flowyd.console.view_model.start_form import FormError, Options
 from tests.unit.console.console_script import execution
@@ -141,22 +141,24 @@ def test_wrong_options_are_all_named() -> None:
 
 
 def test_a_bulk_action_wants_the_number_of_its_targets_typed_in() -> None:
-    action = actions.terminate("d", [execution("a"), execution("b"), execution("c")])
+    action = execution_actions.terminate("d", [execution("a"), execution("b"), execution("c")])
 
     assert actions.problems(action, {"reason": "", "count": "2"}) == {"count": "type 3 to confirm"}
     assert actions.problems(action, {"reason": "", "count": "3"}) == {}
 
 
 def test_one_target_is_confirmed_by_the_button_alone() -> None:
-    assert actions.problems(actions.terminate("d", [execution("a")]), {}) == {}
+    assert actions.problems(execution_actions.terminate("d", [execution("a")]), {}) == {}
 
 
 def test_a_signal_needs_its_name() -> None:
-    assert actions.problems(actions.signal("d", [execution("a")]), {"name": ""}) == {"name": "is needed"}
+    assert actions.problems(execution_actions.signal("d", [execution("a")]), {"name": ""}) == {
+        "name": "is needed"
+    }
 
 
 def test_each_target_gets_its_own_request_and_command() -> None:
-    action = actions.terminate("d", [execution("a"), execution("b c")])
+    action = execution_actions.terminate("d", [execution("a"), execution("b c")])
 
     steps = action.steps({"reason": "too old", "child_policy": "ABANDON", "details": ""})
 
@@ -168,6 +170,6 @@ def test_each_target_gets_its_own_request_and_command() -> None:
 
 
 def test_children_go_as_the_execution_was_started_unless_chosen() -> None:
-    (step,) = actions.terminate("d", [execution("a")]).steps({"child_policy": "as started with"})
+    (step,) = execution_actions.terminate("d", [execution("a")]).steps({"child_policy": "as started with"})
 
     assert "childPolicy" not in step.request
