@@ -16,6 +16,8 @@ from flowyd.swf.faults import SwfFault
 PAGE = 1_000
 #: Events asked for at the end of a history that is known up to there.
 TAIL_PAGE = 100
+#: Events asked for first, while nothing is known: more than a screen shows, and there within a moment.
+FIRST_PAGE = 200
 
 
 class Side(str, Enum):
@@ -110,7 +112,9 @@ class ExecutionQuestion:
     domain: str
     workflow_id: str
     run_id: str
-    known: tuple[Event, ...]
+    #: The whole history up to some event, and only newer events are asked for; empty: the whole history is
+    #: asked for; None: its first page, so that there is something to show.
+    known: tuple[Event, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +124,17 @@ class ExecutionAnswer:
     execution: Execution
     description: dict[str, Any]
     events: tuple[Event, ...]
+    #: False: `events` are only the first of the history.
+    whole: bool
     #: What the history tells of, worked out here in the thread: of a long one it takes a tenth of a second.
-    #: Empty when no event is new.
+    #: Empty when no event is new. Of a history that is not whole: what has ended in it.
     spans: tuple[Span, ...] = ()
     #: The line of code it stands at, where the source is on this machine.
     source_line: str = ""
 
 
 def read_execution(backend: Backend, question: ExecutionQuestion) -> ExecutionAnswer:
-    """Description and history; of a history known in part only the new events are fetched.
+    """Description and history, as much of it as is asked for.
 
     Raises:
         SwfFault, UnreachableError, ProtocolError: as `Backend.swf`.
@@ -138,14 +144,18 @@ def read_execution(backend: Backend, question: ExecutionQuestion) -> ExecutionAn
         "DescribeWorkflowExecution", {"domain": question.domain, "execution": execution}
     )
     request = {"domain": question.domain, "execution": execution}
-    run, events = from_info(description["executionInfo"]), _history(backend, request, question.known)
-    found = spans(events) if len(events) != len(question.known) else ()
-    return ExecutionAnswer(
-        execution=run,
-        description=description,
-        events=events,
-        spans=found if run.closed_at is None else closed_spans(found, run.closed_at),
-    )
+    run = from_info(description["executionInfo"])
+    if question.known is None:
+        page = backend.swf("GetWorkflowExecutionHistory", {**request, "maximumPageSize": FIRST_PAGE})
+        events, whole = tuple(page["events"]), not page.get("nextPageToken")
+    else:
+        events, whole = _history(backend, request, question.known), True
+    found = spans(events) if len(events) != len(question.known or ()) else ()
+    if not whole:
+        found = tuple(span for span in found if not span.is_open)
+    elif run.closed_at is not None:
+        found = closed_spans(found, run.closed_at)
+    return ExecutionAnswer(execution=run, description=description, events=events, whole=whole, spans=found)
 
 
 def _history(backend: Backend, request: dict[str, Any], known: Sequence[Event]) -> tuple[Event, ...]:

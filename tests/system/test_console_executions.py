@@ -12,7 +12,9 @@ from textual.pilot import Pilot
 from flowyd.console.dialogs.action import ActionDialog
 from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.type_picker import TypePicker
+from flowyd.console.reading import FIRST_PAGE, ExecutionAnswer
 from flowyd.console.screens.execution import ExecutionScreen
+from flowyd.console.widgets.row_table import RowTable
 from tests.contract.engine_process import EngineProcess
 from tests.system.console_pilot import Bench, confirm, field, ids, schedule, screen, table, type_text, until
 
@@ -226,6 +228,29 @@ def test_a_history_is_filtered_and_its_json_searched(bench: Bench) -> None:
         assert "a needle in it" in table(pilot, "lines").item.text
 
     bench.run(script)
+
+
+def test_a_long_history_is_shown_from_its_first_page_on_until_all_of_it_is_there(bench: Bench) -> None:
+    run_id = bench.start("long")
+    for number in range(FIRST_PAGE):
+        bench.call("SignalWorkflowExecution", domain=bench.domain, workflowId="long", signalName=f"s{number}")
+    events = bench.events("long", run_id)
+    shown = []
+
+    class Watched(ExecutionScreen):
+        def show(self, answer: ExecutionAnswer) -> None:
+            super().show(answer)
+            shown.append((answer.whole, len(self.query_one("#events", RowTable).items)))
+
+    async def script(pilot: Pilot[None]) -> None:
+        pilot.app.push_screen(Watched("long", run_id))
+        await until(pilot, lambda: len(table(pilot, "events").items) == len(events))
+        assert [item.event_id for item in table(pilot, "events").items] == [e["eventId"] for e in events]
+        assert "are coming" not in screen(pilot)
+
+    bench.run(script)
+
+    assert shown[:2] == [(False, FIRST_PAGE), (True, len(events))]
 
 
 def test_a_signal_reaches_the_execution(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """One execution: summary, timeline and what it waits for; its history; its payloads; its raw JSON.
 
-The screen follows an open execution; of a history it knows, only new events are asked for.
+The screen follows an open execution; of a history it knows, only new events are asked for. Of a long history
+the first page is shown while the others come.
 """
 
 from __future__ import annotations
@@ -116,9 +117,10 @@ r  start again with changes      y  copy the command that shows it
     # Asking.
 
     def question(self) -> ExecutionQuestion | None:
-        known = self.answer.events if self.answer is not None else ()
-        if self.answer is not None and not self.answer.execution.is_open:
+        answer = self.answer
+        if answer is not None and answer.whole and not answer.execution.is_open:
             return None
+        known = None if answer is None else answer.events if answer.whole else ()
         return ExecutionQuestion(
             domain=self.console_app.domain, workflow_id=self.workflow_id, run_id=self.run_id, known=known
         )
@@ -143,6 +145,8 @@ r  start again with changes      y  copy the command that shows it
             self._place_history()
             self._place_payloads()
             self._place_raw()
+        if not answer.whole:
+            self.ask_soon()
 
     def refused(self, error: Exception) -> None:
         super().refused(error)
@@ -165,6 +169,8 @@ r  start again with changes      y  copy the command that shows it
         for name, (key, title) in VIEWS.items():
             here = name == self.view
             parts += [Part(f" {key} ", Tone.DIM), Part(title, Tone.STRONG if here else Tone.DIM)]
+        if self.answer is not None and not self.answer.whole:
+            parts.append(Part(f"  first {len(self.answer.events)} events, the others are coming", Tone.WARN))
         self.query_one("#views", Static).update(content(tuple(parts)))
 
     def _place_overview(self) -> None:
@@ -184,8 +190,9 @@ r  start again with changes      y  copy the command that shows it
         line = timeline.axis(self._spans, started_at=run.started_at, closed_at=run.closed_at, now=now)
         self.query_one("#timeline", RowTable).show(shown, timeline.columns(line, now=now))
         table = self.query_one("#waits", RowTable)
-        table.display = run.is_open
-        if run.is_open:
+        # What it waits for is told by the end of its history.
+        table.display = run.is_open and answer.whole
+        if table.display:
             found = waiting.waits(self._spans, run_id=run.run_id, status=self.console_app.status, now=now)
             table.show(found, waiting.columns(found))
 
@@ -203,7 +210,8 @@ r  start again with changes      y  copy the command that shows it
             rows = [row for row in rows if history.found(row, self.filter_text)]
         shown = tuple(rows)
         self.query_one("#events", RowTable).show(shown, history.columns(now=time.time()))
-        self.query_one("#latest", RowTable).show(shown[::-1], history.columns(now=time.time()))
+        if self.answer.whole:
+            self.query_one("#latest", RowTable).show(shown[::-1], history.columns(now=time.time()))
         self._show_event()
 
     @on(RowTable.Moved, "#events")
@@ -213,12 +221,12 @@ r  start again with changes      y  copy the command that shows it
         self.query_one("#event-text", Static).update(text)
 
     def _place_payloads(self) -> None:
-        if self.answer is not None:
+        if self.answer is not None and self.answer.whole:
             parts = payloads.parts(self.answer.description, self.answer.events)
             self.query_one("#payload-text", Static).update(content(parts))
 
     def _place_raw(self) -> None:
-        if self.answer is not None and self._raw_is_old and self.view == "raw":
+        if self.answer is not None and self.answer.whole and self._raw_is_old and self.view == "raw":
             self._raw_is_old = False
             whole = {"execution": self.answer.description, "events": self.answer.events}
             self.query_one("#lines", RowTable).show(history.lines(whole), history.line_columns())

@@ -59,7 +59,7 @@ def start_again(screen: LiveScreen[Any, Any], execution: Execution) -> None:
     if _refused(screen):
         return
     question = ExecutionQuestion(
-        domain=console.domain, workflow_id=execution.workflow_id, run_id=execution.run_id, known=()
+        domain=console.domain, workflow_id=execution.workflow_id, run_id=execution.run_id, known=None
     )
 
     def fetched(answer: Any) -> None:
