@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.content import Content
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from flowyd.console.app import Console
 from flowyd.console.dialogs.action import ActionDialog
@@ -17,6 +19,8 @@ from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.memory import Memory
 from flowyd.console.screens.worker_log import LogScreen
+from flowyd.console.view_model.cells import Tone
+from flowyd.console.widgets.head import COLOURS
 from tests.system.console_pilot import (
     Script,
     confirm,
@@ -210,3 +214,24 @@ def test_a_lost_daemon_is_told_and_leaving_stops_nothing(tmp_path: Path) -> None
         run(own, script)
 
         assert own.status().state == "running"
+
+
+def test_what_a_lost_daemon_last_told_is_greyed_in_the_head(tmp_path: Path) -> None:
+    with daemon_in(tmp_path) as own:
+
+        async def script(pilot: Pilot[None]) -> None:
+            def tones() -> set[str]:
+                found = pilot.app.screen.query_one("#state", Static).content
+                assert isinstance(found, Content)
+                return {str(span.style) for span in found.spans}
+
+            await until(pilot, lambda: "workers 3/3" in screen(pilot))
+            assert COLOURS[Tone.GOOD] in tones()
+            assert own.stop() == 0
+            await until(pilot, lambda: "showing what was last seen" in screen(pilot))
+            await until(pilot, lambda: COLOURS[Tone.GOOD] not in tones())
+            assert "workers 3/3" in screen(pilot)
+            own.start()
+            await until(pilot, lambda: COLOURS[Tone.GOOD] in tones())
+
+        run(own, script)

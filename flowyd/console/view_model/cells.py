@@ -54,6 +54,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def greyed(parts: Cell) -> Cell:
+    """The same text as something that was last seen so and may be otherwise by now."""
+    return tuple(Part(part.text, Tone.DIM) for part in parts)
+
+
 def plain(content: Cell) -> str:
     """The cell's text alone."""
     return "".join(part.text for part in content)

@@ -100,7 +100,7 @@ def type_columns(*, now: float) -> tuple[Column[TypeRow], ...]:
                 cell("; ".join(r.drift), Tone.BAD) if r.drift else cell(r.description, Tone.DIM)
             ),
             width=12,
-            stretch=2,
+            stretch=5,
             spare=2,
         ),
     )

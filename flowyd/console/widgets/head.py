@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from flowyd.console.view_model import workers
-from flowyd.console.view_model.cells import Part, Tone, cut
+from flowyd.console.view_model.cells import Part, Tone, cut, greyed
 
 if TYPE_CHECKING:
     from flowyd.console.app import Console
@@ -82,7 +82,8 @@ class Head(Vertical):
             Part(f"  {target.backend}  ", Tone.DIM),
         ]
         if console.status is not None:
-            left += workers.health(console.status)
+            health = workers.health(console.status)
+            left += greyed(health) if console.daemon_trouble else health
         elif target.control_socket is not None:
             left.append(Part("no daemon", Tone.WARN))
         right = time.strftime("%H:%M:%S")
