@@ -49,3 +49,8 @@ class RunCache:
             run, size = found
             self._size_bytes -= size
             run.close()
+
+    def clear(self) -> None:
+        """Forgets all runs."""
+        for run_id in list(self._runs):
+            self.drop(run_id)

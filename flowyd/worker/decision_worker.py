@@ -47,8 +47,6 @@ ANSWER_WITHIN_S = 60.0
 #: Added to a decision's usual limit before the worker counts as late.
 LATE_S = 5.0
 
-_CLOSED = (Completed, Failed, Canceled, Restarted)
-
 
 class DecisionWorker:
     """Serves the registered workflow types on one task list until told to stop."""
@@ -90,15 +88,18 @@ class DecisionWorker:
 
     def run(self, *, orphans: Iterable[TaskInHand] = (), most_tasks: int | None = None) -> None:
         """Decides until a stop is requested, or so many tasks were decided; first those of dead workers."""
-        for task in orphans:
-            self._attempt(task, None)
-        while most_tasks is None or self._reporter.tasks_done < most_tasks:
-            setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
-            found = self._poller.next_task()
-            if found is None:
-                return
-            poll, answer = found
-            self._attempt(task_in_hand(answer), (poll, answer))
+        try:
+            for task in orphans:
+                self._attempt(task, None)
+            while most_tasks is None or self._reporter.tasks_done < most_tasks:
+                setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
+                found = self._poller.next_task()
+                if found is None:
+                    return
+                poll, answer = found
+                self._attempt(task_in_hand(answer), (poll, answer))
+        finally:
+            self._histories.close()
 
     def _attempt(self, task: TaskInHand, polled: tuple[Poll, Answer] | None) -> None:
         """Decides one task; nothing that goes wrong with it ends the worker."""
@@ -144,19 +145,25 @@ class DecisionWorker:
         else:
             poll, answer = polled
             run = self._histories.run_for(registration, answer, (poll.action, poll.request))
-        outcome = run.decide()
-        for warning in outcome.warnings:
-            logger.warning("%s of %s: %s", task.type_name, task.workflow_id, warning, extra=tags_of(task))
-        if isinstance(outcome, Broken):
-            _log_broken(outcome, task)
-            return False
-        return self._respond(outcome, task, run)
+        answered = False
+        try:
+            outcome = run.decide()
+            for warning in outcome.warnings:
+                logger.warning("%s of %s: %s", task.type_name, task.workflow_id, warning, extra=tags_of(task))
+            if isinstance(outcome, Broken):
+                _log_broken(outcome, task)
+            else:
+                answered = self._respond(outcome, task)
+        finally:
+            if answered and isinstance(outcome, Suspended):
+                self._histories.keep(run)
+            else:
+                self._histories.drop(task.run_id)
+                run.close()  # it may never have been kept
+        return answered
 
     def _respond(
-        self,
-        outcome: Suspended | Completed | Failed | Canceled | Restarted,
-        task: TaskInHand,
-        run: Run,
+        self, outcome: Suspended | Completed | Failed | Canceled | Restarted, task: TaskInHand
     ) -> bool:
         request: dict[str, Any] = {"taskToken": task.task_token, "decisions": outcome.decisions}
         if outcome.execution_context:
@@ -167,10 +174,6 @@ class DecisionWorker:
         except UnknownResourceFault as fault:
             logger.info("the decision came too late: %s", fault, extra=tags_of(task))
             return False
-        if isinstance(outcome, _CLOSED):
-            self._histories.drop(task.run_id)
-        else:
-            self._histories.keep(run)
         if isinstance(outcome, Failed):
             logger.info(
                 "%s %s failed: %s", task.type_name, task.workflow_id, outcome.reason, extra=tags_of(task)

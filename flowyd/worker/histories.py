@@ -91,6 +91,10 @@ class Histories:
         """Forgets a run, such as one that was closed."""
         self._cache.drop(run_id)
 
+    def close(self) -> None:
+        """Forgets all runs; code that waits is left there."""
+        self._cache.clear()
+
     def _new(self, execution: Mapping[str, str]) -> HistoryIndex:
         return HistoryIndex(workflow_id=execution["workflowId"], run_id=execution["runId"])
 
