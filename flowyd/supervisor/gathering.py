@@ -41,6 +41,13 @@ class Gathered:
         """When `look` has something to do (CLOCK_MONOTONIC)."""
         return self._rests_until
 
+    def read(self) -> None:
+        """Reads what has gathered, so that whoever is served next is told what workers have said before."""
+        for key, _ in self._inner.select(0):
+            # An earlier one of this round may have closed the descriptor, or used its number anew.
+            if self._inner.get_map().get(key.fileobj) is key:
+                key.data()
+
     def look(self, now: float) -> None:
         """Listens again after the rest."""
         if self._rests_until is not None and now >= self._rests_until:
@@ -51,9 +58,6 @@ class Gathered:
         self._outer.register(self._inner, selectors.EVENT_READ, lambda _: self._serve())
 
     def _serve(self) -> None:
-        for key, _ in self._inner.select(0):
-            # An earlier one of this round may have closed the descriptor, or used its number anew.
-            if self._inner.get_map().get(key.fileobj) is key:
-                key.data()
+        self.read()
         self._outer.unregister(self._inner)
         self._rests_until = time.monotonic() + GATHER_S

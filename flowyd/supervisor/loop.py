@@ -95,7 +95,9 @@ class Supervisor:
         self._install_signals(reader, writer)
         self._control.open()
         while self.crew.roster.ending is Ending.NO or self.crew.roster.children:
-            for key, events in self._selector.select(self._patience_s()):
+            ready = self._selector.select(self._patience_s())
+            self.crew.reports.read()
+            for key, events in ready:
                 serve: Callable[[int], object] = key.data
                 # An earlier callback of this round may have closed the descriptor, or used its number anew.
                 if self._selector.get_map().get(key.fileobj) is key:

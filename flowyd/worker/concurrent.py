@@ -254,8 +254,8 @@ class ConcurrentWorker:
         if must_wait(task, self._rolling):
             while self._rolling.under_way and not self._stop.requested:
                 await asyncio.sleep(LOOK_AGAIN_S)
-            if self._stop.requested:
-                raise HandedOn
+        if self._stop.requested:
+            raise HandedOn
 
     def _look_at_limits(self) -> None:
         """Cancels what runs on although its task is closed."""

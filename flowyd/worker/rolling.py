@@ -42,14 +42,16 @@ def must_wait(task: TaskInHand, rolling: Rolling) -> bool:
 def hold_back(task: TaskInHand, rolling: Rolling | None, stop: StopSignal) -> None:
     """Keeps a task of a type that the worker does not know while newer modules are on their way.
 
-    They may serve the type, and the worker is replaced.
+    They may serve the type, and the worker is replaced. The last one to be replaced is told so when nothing
+    is on its way any more.
 
     Raises:
         HandedOn: it is to be replaced now; the task stays open for its successor.
     """
-    if rolling is None or not must_wait(task, rolling):
+    if rolling is None:
         return
-    while rolling.under_way and not stop.wait(LOOK_AGAIN_S):
-        pass
+    if must_wait(task, rolling):
+        while rolling.under_way and not stop.wait(LOOK_AGAIN_S):
+            pass
     if stop.requested:
         raise HandedOn

@@ -70,6 +70,21 @@ def test_the_rest_is_not_over_before_its_time_and_then_the_first_event_is_heard_
     assert read == [b"a", b"b"]
 
 
+def test_what_has_gathered_can_be_read_before_the_rest_is_over(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    read: list[bytes] = []
+    selector = selectors.DefaultSelector()
+    gathered = Gathered(selector)
+    gathered.register(reader, lambda: read.append(os.read(reader, 100)))
+    os.write(writer, b"a")
+    serve(selector)
+    os.write(writer, b"b")
+
+    gathered.read()
+
+    assert read == [b"a", b"b"]
+
+
 def test_a_descriptor_that_went_while_others_were_read_is_left_alone(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     other_reader, other_writer = os.pipe2(os.O_NONBLOCK)
