@@ -109,7 +109,7 @@ class Run:
         The next decision begins from the top.
         """
         replay, self._replay = self._replay, None
-        if replay is None or self._end is not None:
+        if replay is None or not self._stack.waits:
             return ()
         replay.progress.ending = SuspendTask()
         self._end = self._stack.leave(replay.progress.ending)

@@ -23,6 +23,11 @@ class Stack(Generic[End]):
     def __init__(self) -> None:
         self._strand: greenlet | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is code that waits."""
+        return self._strand is not None and not self._strand.dead
+
     def enter(self, code: Callable[[], End]) -> End | None:
         """Calls the code; what it returns, or None where it waits. What it raises goes through."""
         self._strand = greenlet(code)

@@ -216,3 +216,16 @@ def test_waiting_in_another_thread_is_the_authors_mistake(engine: LocalEngine) -
 
     assert isinstance(outcome, Failed)
     assert outcome.reason == "results can be waited for only where `run` itself runs, in no other thread"
+
+
+def test_a_run_that_was_interrupted_can_be_closed(engine: LocalEngine) -> None:
+    @workflow("w", 1, "l")
+    class Interrupted(Workflow):
+        def run(self) -> None:
+            raise KeyboardInterrupt
+
+    keeper = Keeper(engine, Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.decides()
+
+    assert keeper.run.close() == ()
