@@ -15,6 +15,8 @@ How the rules read:
   end those who wait for one are told at once, whatever their rank, as their waits would add up.
 - Errands end by themselves or at their limit; what is of a lower rank waits for them at the end.
 - Times are seconds of one monotonic clock; jitter comes in as a number between 0 and 1.
+
+It is one module because it is one comparison: no rule above can be read without the others.
 """
 
 from __future__ import annotations

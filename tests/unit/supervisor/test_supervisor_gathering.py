@@ -24,7 +24,8 @@ def serve(selector: selectors.BaseSelector) -> None:
         key.data(events)
 
 
-def test_what_comes_after_a_reading_is_read_together_when_the_rest_is_over(pipe: tuple[int, int]) -> None:
+def after_a_reading(pipe: tuple[int, int]) -> tuple[selectors.BaseSelector, Gathered, list[bytes]]:
+    """The select loop right after it read b"a" from the pipe, and what it reads."""
     reader, writer = pipe
     read: list[bytes] = []
     selector = selectors.DefaultSelector()
@@ -32,6 +33,12 @@ def test_what_comes_after_a_reading_is_read_together_when_the_rest_is_over(pipe:
     gathered.register(reader, lambda: read.append(os.read(reader, 100)))
     os.write(writer, b"a")
     serve(selector)
+    return selector, gathered, read
+
+
+def test_what_comes_after_a_reading_is_read_together_when_the_rest_is_over(pipe: tuple[int, int]) -> None:
+    _, writer = pipe
+    selector, gathered, read = after_a_reading(pipe)
     os.write(writer, b"b")
     serve(selector)
     os.write(writer, b"c")
@@ -49,13 +56,8 @@ def test_what_comes_after_a_reading_is_read_together_when_the_rest_is_over(pipe:
 def test_the_rest_is_not_over_before_its_time_and_then_the_first_event_is_heard_at_once(
     pipe: tuple[int, int],
 ) -> None:
-    reader, writer = pipe
-    read: list[bytes] = []
-    selector = selectors.DefaultSelector()
-    gathered = Gathered(selector)
-    gathered.register(reader, lambda: read.append(os.read(reader, 100)))
-    os.write(writer, b"a")
-    serve(selector)
+    _, writer = pipe
+    selector, gathered, read = after_a_reading(pipe)
     over = gathered.next_at()
     assert over is not None
 
@@ -71,13 +73,8 @@ def test_the_rest_is_not_over_before_its_time_and_then_the_first_event_is_heard_
 
 
 def test_what_has_gathered_can_be_read_before_the_rest_is_over(pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
-    read: list[bytes] = []
-    selector = selectors.DefaultSelector()
-    gathered = Gathered(selector)
-    gathered.register(reader, lambda: read.append(os.read(reader, 100)))
-    os.write(writer, b"a")
-    serve(selector)
+    _, writer = pipe
+    _, gathered, read = after_a_reading(pipe)
     os.write(writer, b"b")
 
     gathered.read()
