@@ -1,18 +1,24 @@
 """A consistent copy of the database while an engine serves from it.
 
-SQLite's backup API reads one state of the file; the engine goes on writing meanwhile. The copy is checked
-and appears under its name only when it is complete. It needs no engine to be running, and no word with one.
+SQLite's backup API reads one state of the file; the engine goes on writing meanwhile. What the engine had
+made durable before is in it: the copy waits for as long as the engine may owe it to the file, and if none
+is running, takes over what the last one left in its redo log. The copy is checked and appears under its
+name only when it is complete.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from flowyd.engine.integrity import check_integrity
+from flowyd.engine.locking import try_lock
+from flowyd.engine.redo_log import RedoLog, redo_log_of
+from flowyd.engine.store import CHECKPOINT_S, Store
 from flowyd.errors import StoreError
 
 #: Told after each portion: pages left, pages in all.
@@ -54,6 +60,7 @@ def _copy(database: Path, unfinished: Path, progress: Progress | None) -> None:
     with closing(source), closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
         unfinished.chmod(0o600)
         source.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        _bring_up_to_date(source, database)
         # In one step: with several, each write of the engine would make it start again.
         source.backup(
             copy,
@@ -61,7 +68,26 @@ def _copy(database: Path, unfinished: Path, progress: Progress | None) -> None:
             progress=(lambda _, left, total: progress(left, total)) if progress else None,
         )
         copy.execute("PRAGMA journal_mode = DELETE")
+        # No log that lies beside the copy one day is ever taken for its own.
+        copy.execute("UPDATE meta SET value = randomblob(16) WHERE name = 'redo'")
         check_integrity(copy, database=unfinished)
+
+
+def _bring_up_to_date(source: sqlite3.Connection, database: Path) -> None:
+    """Sees to it that the file has what is in the redo log now."""
+    if not redo_log_of(database).exists():
+        return
+    lock = try_lock(database)
+    if lock is None:
+        # Twice as long as needed: a checkpoint itself takes its time.
+        time.sleep(2 * CHECKPOINT_S)
+        return
+    redo_log = RedoLog(redo_log_of(database), synced=True)
+    try:
+        Store(source, redo_log).checkpoint()
+    finally:
+        redo_log.close()
+        os.close(lock)
 
 
 def _sync(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A hot execution is its row, its state and the last bodies of its history, which most polls ask for. What is
 forgotten is folded again from the stored events when it is needed. Executions touched in the current turn
-are never forgotten before its commit, so memory and file agree whenever one is.
+are never forgotten before its commit, and the store brings what it owes into the database before one is: what
+is not in memory is there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import msgspec
 
 from flowyd.engine.rules.evolve import fold, note_heartbeat
 from flowyd.engine.rules.state import ExecutionState
-from flowyd.engine.store import ExecutionRow, Store
+from flowyd.engine.store import Store
+from flowyd.engine.writes import ExecutionRow
 
 #: Bodies of the last events kept with a hot execution: at most so many, of so many characters together.
 _RECENT_EVENTS = 200
@@ -104,7 +106,8 @@ class Executions:
         known = self._open_runs.get((domain_id, workflow_id))
         if known is None:
             known = self._store.find_open_run(domain_id, workflow_id)
-        return self.get(known) if known is not None else None
+        hot = self.get(known) if known is not None else None
+        return hot if hot is not None and hot.state.is_open else None
 
     def find(self, domain_id: int, workflow_id: str, run_id: str) -> int | None:
         """The id of a run, open or closed."""
@@ -136,15 +139,15 @@ class Executions:
         self._hot[row.id] = hot
         self._touched[row.id] = hot
         self._open_runs[row.domain_id, row.workflow_id] = row.id
-        self._store.add_execution(row)
+        self._store.writes.add_execution(row)
 
     def close(self, hot: Hot) -> None:
         """Notes that a run has closed; its row says how."""
         row = hot.row
         self._open_runs.pop((row.domain_id, row.workflow_id), None)
         self._count(row.domain_id, -1)
-        self._store.save_execution(row)
-        self._store.end_heartbeats(row.id)
+        self._store.writes.save_execution(row)
+        self._store.writes.end_heartbeats(row.id)
 
     def _count(self, domain_id: int, change: int) -> None:
         """Keeps a count that is known; one that is not is read from the file when it is asked for."""
@@ -158,18 +161,26 @@ class Executions:
             self._total_bytes -= hot.size_bytes
             self._touched.pop(execution_id, None)
 
-    def settle(self) -> None:
-        """After the commit: takes stock of what was touched and forgets what memory has no room for."""
+    def take_stock(self) -> None:
+        """Before the commit: sees whether something must be forgotten, which the database is to know then."""
         for hot in self._touched.values():
             size_bytes = hot.estimate_bytes()
             self._total_bytes += size_bytes - hot.size_bytes
             hot.size_bytes = size_bytes
+        if self._is_full():
+            self._store.flush()
+
+    def settle(self) -> None:
+        """After the commit: forgets what memory has no room for."""
         self._touched.clear()
-        while self._total_bytes > self._hot_bytes and len(self._hot) > 1:
+        while self._is_full():
             _, hot = self._hot.popitem(last=False)
             self._total_bytes -= hot.size_bytes
             if hot.state.is_open:
                 self._open_runs.pop((hot.row.domain_id, hot.row.workflow_id), None)
+
+    def _is_full(self) -> bool:
+        return self._total_bytes > self._hot_bytes and len(self._hot) > 1
 
     def _fold(self, execution_id: int) -> Hot | None:
         row = self._store.execution(execution_id)

@@ -39,10 +39,11 @@ _OLDEST = (
 _LIST_LABELS = ("domain", "kind", "task_list")
 
 
-def gauges_of(database: Path, now: Callable[[], float]) -> Gauges:
-    """A reader of the database's gauges; nothing is opened yet."""
+def gauges_of(database: Path, now: Callable[[], float], checkpoint: Callable[[], None]) -> Gauges:
+    """A reader of the database's gauges; nothing is opened yet. `checkpoint` brings the file up to date."""
 
     def read() -> Iterable[Gauge]:
+        checkpoint()
         address = f"file:{quote(str(database.absolute()))}?mode=ro"
         try:
             with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 
 from flowyd.engine.calls import Call
 from flowyd.engine.matching import Task
-from flowyd.engine.store import HandOutRow, ListKey, Store
+from flowyd.engine.store import Store
+from flowyd.engine.writes import HandOutRow, ListKey
 
 #: Places of the ring. At least the hand-outs of the last turn must fit, so it is more than the pollers of one
 #: host; a smaller ring touches fewer pages.
@@ -160,7 +161,7 @@ class HandOuts:
         handed_out.number = number = self._next_number
         self._next_number += 1
         task, place = handed_out.task, number % PLACES
-        write = store.change_hand_out if place in self._on_disk else store.add_hand_out
+        write = store.writes.change_hand_out if place in self._on_disk else store.writes.add_hand_out
         write(
             (
                 number,
@@ -192,7 +193,7 @@ class HandOuts:
         if self._rows.get(place) is handed_out:
             del self._rows[place]
             self._on_disk.discard(place)
-            store.drop_hand_out(place)
+            store.writes.drop_hand_out(place)
 
 
 def _identity(task: Task) -> tuple[int, int]:

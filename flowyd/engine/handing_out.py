@@ -18,7 +18,7 @@ from flowyd.engine.histories import event_page, run_of
 from flowyd.engine.matching import Task
 from flowyd.engine.rules import requests
 from flowyd.engine.rules.requests import unknown_execution
-from flowyd.engine.store import ListKey
+from flowyd.engine.writes import ListKey
 from flowyd.swf.faults import ValidationException
 from flowyd.swf.limits import PAGE_EVENTS
 

@@ -115,7 +115,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     metrics = Metrics()
-    metrics.add_gauges(gauges_of(settings.database, clock.now))
+    metrics.add_gauges(gauges_of(settings.database, clock.now, service.checkpoint))
     server = Server(
         service,
         now=clock.now,

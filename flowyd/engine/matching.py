@@ -12,7 +12,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from flowyd.engine.store import ListKey, Store
+from flowyd.engine.store import Store
+from flowyd.engine.writes import ListKey
 
 #: So many tasks of a list are read at once; twice as many are kept at most.
 _PART = 1_000
@@ -54,7 +55,7 @@ class Matching:
     def offer(self, key: ListKey, *, execution_id: int, scheduled_event_id: int, priority: int) -> None:
         """Puts a task at its place in the list."""
         self._position += 1
-        self._store.add_task(key, execution_id, scheduled_event_id, (priority, self._position))
+        self._store.writes.add_task(key, execution_id, scheduled_event_id, (priority, self._position))
         part = self._lists.get(key)
         if part is None or (part.tail is not None and (-priority, self._position) > part.tail):
             return
@@ -74,7 +75,7 @@ class Matching:
     def withdraw(self, execution_id: int, scheduled_event_id: int) -> None:
         """Takes back a task that closed before it was handed out."""
         self._on_offer.pop((execution_id, scheduled_event_id), None)
-        self._store.drop_task(execution_id, scheduled_event_id)
+        self._store.writes.drop_task(execution_id, scheduled_event_id)
 
     def take(self, key: ListKey) -> Task | None:
         """The first task of a list, which is then no longer on offer."""
@@ -86,7 +87,7 @@ class Matching:
                 if self._on_offer.get(identity) is task:
                     del self._on_offer[identity]
                     if not task.started_event_id:
-                        self._store.drop_task(*identity)
+                        self._store.writes.drop_task(*identity)
                     return task
             if part.tail is None:
                 return None

@@ -3,6 +3,9 @@
 `PRAGMA user_version` is the version of a file. A new file gets schema.sql, which is always the newest one; an
 older file gets the steps between, one transaction each. A newer file is refused: an older engine must not
 write what it does not understand.
+
+What lies in a redo log was written for the version before. A step that changes a table that turns write
+(`writes`) needs it in the file first: `Store.checkpoint`.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ CREATE TABLE hand_out (
     task_list          TEXT NOT NULL
 );
     """,
+    "INSERT INTO meta (name, value) VALUES ('redo', randomblob(16));",
 )
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
 import sqlite3
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from flowyd.config.records import Durability
 from flowyd.engine.clock import Clock
 from flowyd.engine.integrity import START_BUDGET_S, check_integrity, damaged
+from flowyd.engine.locking import lock_database
 from flowyd.engine.migrations import migrate
+from flowyd.engine.redo_log import RedoLog, redo_log_of
 from flowyd.engine.service import Service
 from flowyd.engine.settings import ServiceSettings
+from flowyd.engine.store import Store
 from flowyd.engine.tokens import TokenCodec
 from flowyd.errors import StoreError
 
@@ -52,47 +55,31 @@ def open_service(
     settings = settings or ServiceSettings()
     if poll_s is not None:
         settings = replace(settings, poll_s=poll_s)
-    lock = _lock(database)
+    lock = lock_database(database)
+    opened = ExitStack()
+    opened.callback(os.close, lock)
     try:
+        redo_log = _redo_log(database, durability)
+        if redo_log is not None:
+            opened.callback(redo_log.close)
         connection = _connect(database, durability)
+        opened.callback(connection.close)
+        store = _store(connection, redo_log)
+        opened.callback(_check_point_at_end, store, database)
     except BaseException:
-        os.close(lock)
+        opened.close()
         raise
-
-    def close() -> None:
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            logger.warning("%s: no checkpoint at the end: %s", database, error, extra={"action": "close"})
-        connection.close()
-        os.close(lock)
-
     try:
         return Service(
-            connection=connection,
+            store=store,
             clock=clock,
             tokens=TokenCodec(_secret(connection), page_token_s=settings.page_token_s),
             settings=settings,
-            on_close=close,
+            on_close=opened.close,
         )
     except sqlite3.Error as error:
-        close()
+        opened.close()
         raise damaged(database, str(error)) from error
-
-
-def _lock(database: Path) -> int:
-    """A descriptor that holds the lock beside the file until it is closed, or the process ends."""
-    beside = database.with_name(database.name + ".lock")
-    try:
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(f"{beside}: cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise StoreError(f"{database}: in use by another engine; stop it, or name another file") from error
-    return descriptor
 
 
 def _connect(database: Path, durability: Durability) -> sqlite3.Connection:
@@ -122,6 +109,49 @@ def _connect(database: Path, durability: Durability) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _redo_log(database: Path, durability: Durability) -> RedoLog | None:
+    """The log to write; None if there is none and no making one: the database commits each turn then.
+
+    Raises:
+        StoreError: there is one, and it cannot be opened.
+    """
+    path = redo_log_of(database)
+    try:
+        return RedoLog(path, synced=durability is Durability.FULL)
+    except OSError as error:
+        if path.exists():
+            raise StoreError(f"{path}: cannot be opened: {error.strerror}") from error
+        logger.warning(
+            "%s: cannot be made, the engine is slower without it: %s",
+            path,
+            error.strerror,
+            extra={"action": "open"},
+        )
+        return None
+
+
+def _store(connection: sqlite3.Connection, redo_log: RedoLog | None) -> Store:
+    store = Store(connection, redo_log)
+    if store.owed_turns:
+        assert redo_log is not None
+        logger.info(
+            "%s: %d turns of an engine that did not end by itself are taken over",
+            redo_log.path,
+            store.owed_turns,
+            extra={"action": "open"},
+        )
+    return store
+
+
+def _check_point_at_end(store: Store, database: Path) -> None:
+    """Leaves a file that needs no log beside it, if it can be written."""
+    try:
+        store.checkpoint()
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        logger.warning("%s: no checkpoint at the end: %s", database, error, extra={"action": "close"})
 
 
 def _secret(connection: sqlite3.Connection) -> bytes:

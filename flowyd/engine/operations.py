@@ -127,7 +127,9 @@ def heartbeat(context: Context, request: Request) -> bytes:
         hot.state, scheduled_event_id=token.scheduled_event_id, started_event_id=token.started_event_id
     )
     note_heartbeat(activity, at=context.now, details=request.get("details"))
-    context.store.save_heartbeat(hot.id, activity.scheduled_event_id, activity.heartbeat_at, activity.details)
+    context.store.writes.save_heartbeat(
+        hot.id, activity.scheduled_event_id, activity.heartbeat_at, activity.details
+    )
     return encode({"cancelRequested": activity.cancel_requested_event_id > 0})
 
 

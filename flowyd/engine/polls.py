@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowyd.engine.calls import Call
-from flowyd.engine.store import ListKey
+from flowyd.engine.writes import ListKey
 from flowyd.swf.faults import LimitExceededFault
 
 

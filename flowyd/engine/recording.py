@@ -25,7 +25,8 @@ from flowyd.engine.rules.outcome import Surroundings
 from flowyd.engine.rules.settings import Quotas
 from flowyd.engine.rules.state import ExecutionState
 from flowyd.engine.run_ids import RunIds
-from flowyd.engine.store import ListKey, Store
+from flowyd.engine.store import Store
+from flowyd.engine.writes import ListKey
 
 _encode = msgspec.json.Encoder().encode
 
@@ -106,7 +107,7 @@ class Recorder:
         row, state = hot.row, hot.state
         for event in block.events:
             body = _encode(event).decode()
-            self._store.add_event(row.id, event["eventId"], body)
+            self._store.writes.add_event(row.id, event["eventId"], body)
             hot.remember(body)
         for effect in block.effects:
             if isinstance(effect, OfferTask):
@@ -123,7 +124,7 @@ class Recorder:
             return
         if state.cancel_requested and not row.cancel_requested:
             row.cancel_requested = 1
-            self._store.save_execution(row)
+            self._store.writes.save_execution(row)
         if block.deadline_at is not None:
             self._arm(hot, block.deadline_at)
 
@@ -149,7 +150,7 @@ class Recorder:
         row = hot.row
         if row.next_deadline_at is None or at < row.next_deadline_at:
             row.next_deadline_at = at
-            self._store.save_execution(row)
+            self._store.writes.save_execution(row)
         self._agenda.note(row.id, at)
 
     def rearm(self, hot: Hot, at: float) -> None:
@@ -160,5 +161,5 @@ class Recorder:
         row = hot.row
         if row.next_deadline_at is None or at < row.next_deadline_at or at > self._agenda.horizon_at:
             row.next_deadline_at = at
-            self._store.save_execution(row)
+            self._store.writes.save_execution(row)
         self._agenda.note(row.id, at)

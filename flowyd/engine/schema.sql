@@ -1,4 +1,4 @@
--- The engine's database, version 2. `event` is the truth; what else is here can be rebuilt from it, or is
+-- The engine's database, version 3. `event` is the truth; what else is here can be rebuilt from it, or is
 -- the registry of domains and types, or says so. All times are epoch seconds (REAL, milliseconds kept).
 
 CREATE TABLE domain (
@@ -97,11 +97,13 @@ CREATE TABLE pruning (
     execution_id INTEGER PRIMARY KEY
 );
 
--- Single values: `secret`, which signs tokens.
+-- Single values: `secret`, which signs tokens; `redo`, the salt of what the database has not seen in the redo log.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) WITHOUT ROWID;
+
+INSERT INTO meta (name, value) VALUES ('redo', randomblob(16));
 
 -- Visibility: one index for each filter and order of the lists, so that a page costs the same at any size.
 CREATE INDEX execution_by_open ON execution (domain_id, started_at) WHERE closed_at IS NULL;

@@ -5,7 +5,7 @@ one another, hands tasks to waiting polls, commits once and only then answers. A
 not commit. Polls that find no task wait for a later turn.
 
 When a turn fails, nothing of it has happened: the transaction is rolled back and memory is made anew from the
-file. If the store failed (a full disk), calls that change something get InternalFailure, reads are answered
+store. If the store failed (a full disk), calls that change something get InternalFailure, reads are answered
 from what is committed, polls go on waiting, and deadlines pause for a moment. If it was a bug, each call is
 tried in a turn of its own, so that one bad request harms nobody else.
 """
@@ -37,8 +37,9 @@ from flowyd.engine.retention import Retention
 from flowyd.engine.rules.deadlines import deadlines, next_deadline
 from flowyd.engine.rules.expiry import expire
 from flowyd.engine.settings import ServiceSettings
-from flowyd.engine.store import ListKey, Store
+from flowyd.engine.store import CHECKPOINT_S, Store
 from flowyd.engine.tokens import TokenCodec
+from flowyd.engine.writes import ListKey
 from flowyd.swf.actions import READS
 from flowyd.swf.faults import InternalFailure, SwfFault
 
@@ -58,13 +59,13 @@ class Service:
     def __init__(
         self,
         *,
-        connection: sqlite3.Connection,
+        store: Store,
         clock: Clock,
         tokens: TokenCodec,
         settings: ServiceSettings,
         on_close: Callable[[], None],
     ) -> None:
-        self._connection = connection
+        self._store = store
         self._clock = clock
         self._tokens = tokens
         self._settings = settings
@@ -77,6 +78,8 @@ class Service:
         self._taken: list[Poll] = []
         #: How long the last turn's commit took, seconds; None: it had nothing to write.
         self.commit_s: float | None = None
+        #: When the database is to have what is owed to it; None: it has everything.
+        self._checkpoint_at: float | None = None
         #: Why the store cannot be written, from the failure to the next commit; empty: it can.
         self.trouble = ""
         self._paused_until = 0.0
@@ -84,16 +87,16 @@ class Service:
         #: The execution whose deadlines are being looked at, and those whose deadlines hit a bug.
         self._looking_at: int | None = None
         self._set_aside: set[int] = set()
-        self._hand_outs.load(Store(connection).hand_outs())
+        self._note_what_is_owed(clock.now() - CHECKPOINT_S)
+        self._hand_outs.load(store.hand_outs())
         self._build()
 
     def _build(self) -> None:
-        """Makes all memory anew from the file."""
-        settings = self._settings
-        store = Store(self._connection)
+        """Makes all memory anew from the store."""
+        settings, store = self._settings, self._store
         self._executions = Executions(store, hot_bytes=settings.hot_bytes)
         self._agenda = Agenda()
-        registry = Registry(self._connection)
+        registry = Registry(store.connection)
         matching = Matching(store)
         self._recorder = Recorder(
             store=store,
@@ -137,7 +140,7 @@ class Service:
         try:
             return self._attempt(calls)
         except sqlite3.OperationalError as error:
-            self.trouble = f"the database cannot be written: {error}; reads are answered, nothing is lost"
+            self._note_trouble(error)
             # The disk is full, slow or gone. Damage of the file is another kind of error, and may lie in
             # what one call or one execution needs: it is treated like a bug below.
             logger.error(
@@ -154,6 +157,8 @@ class Service:
     def next_wake_at(self) -> float | None:
         """When a turn without calls has something to do, in seconds of the engine's clock."""
         at = min(self._agenda.refill_at, self._retention.due_at)
+        if self._checkpoint_at is not None:
+            at = min(at, self._checkpoint_at)
         next_look = self._agenda.next_at()
         if next_look is not None:
             at = min(at, next_look)
@@ -171,10 +176,19 @@ class Service:
 
         The next poll gets it with the same started event. Nothing happens if the task has closed meanwhile.
         """
-        handed_out = self._hand_outs.offer_again(self._context.store, call)
+        handed_out = self._hand_outs.offer_again(self._store, call)
         if handed_out is not None:
             self._context.matching.offer_again(handed_out.key, handed_out.task)
             self._polled[handed_out.key] = None
+
+    def checkpoint(self) -> None:
+        """Brings the database's file up to date, if it can be written; for those who read it themselves."""
+        try:
+            self._store.checkpoint()
+        except sqlite3.Error as error:
+            self._note_trouble(error)
+            self._recover()
+        self._note_what_is_owed(self._clock.now())
 
     def close(self) -> None:
         """Closes the database; waiting polls are not answered."""
@@ -201,9 +215,11 @@ class Service:
         if self._recorder.closed_some:
             self._recorder.closed_some = False
             self._retention.note_close(clock_now)
-        self.commit_s = self._context.store.commit()
+        self._executions.take_stock()
+        self.commit_s = self._store.commit()
         if self.commit_s is not None:
             self.trouble = ""
+        self._note_what_is_owed(clock_now)
         self._executions.settle()
         self._hand_outs.settle()
         return answered
@@ -280,12 +296,20 @@ class Service:
     def _note_hand_out(self, poll: Poll, task: Task) -> None:
         hot = self._executions.get(task.execution_id)
         assert hot is not None, "it was just handed out"
-        self._hand_outs.stage(self._context.store, poll.call, poll.key, hot.row.run_id, task)
+        self._hand_outs.stage(self._store, poll.call, poll.key, hot.row.run_id, task)
+
+    def _note_what_is_owed(self, now: float) -> None:
+        if not self._store.owed_turns:
+            self._checkpoint_at = None
+        elif self._checkpoint_at is None:
+            self._checkpoint_at = now + CHECKPOINT_S
 
     def _do_what_is_due(self, now: float) -> None:
+        if self._checkpoint_at is not None and now >= self._checkpoint_at:
+            self._store.checkpoint()
         if now >= self._agenda.refill_at:
             horizon_at = now + HORIZON_S
-            self._agenda.refill(self._context.store.due_until(horizon_at), horizon_at=horizon_at)
+            self._agenda.refill(self._store.due_until(horizon_at), horizon_at=horizon_at)
         self._fire_deadlines(now)
         if now >= self._retention.due_at:
             self._retention.step(now)
@@ -317,22 +341,25 @@ class Service:
             self._recorder.rearm(hot, next_at)
 
     def _read_tables(self, action: catalog.Action, request: Request) -> bytes:
-        self._context.store.flush()
-        answer = action(self._connection, request, self._recorder.now)
+        self._store.flush()
+        answer = action(self._store.connection, request, self._recorder.now)
         return b"" if answer is None else _encode(answer)
 
     def _write_tables(self, action: catalog.Action, request: Request) -> bytes:
-        self._context.store.begin()
-        answer = action(self._connection, request, self._recorder.now)
+        self._store.begin()
+        answer = action(self._store.connection, request, self._recorder.now)
         self._context.registry.changed()
         self._retention.due_at = self._clock.now()
         return b"" if answer is None else _encode(answer)
 
     # When a turn fails
 
+    def _note_trouble(self, error: sqlite3.Error) -> None:
+        self.trouble = f"the database cannot be written: {error}; reads are answered, nothing is lost"
+
     def _recover(self) -> None:
         """Takes back the turn and pauses what nobody asked for."""
-        self._context.store.rollback()
+        self._store.rollback()
         self._hand_outs.take_back()
         self._polled.clear()
         self._paused_until = self._clock.now() + _PAUSE_S

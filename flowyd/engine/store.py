@@ -1,40 +1,40 @@
-"""The engine's statements and its unit of work: one connection, one writer, one commit per turn.
+"""The engine's statements and its unit of work: one connection, one writer, one durable step per turn.
 
-Writes are collected and go to the database in `flush`: before a read that must see them, and before the
-commit. What is added and dropped within one turn is never written. `commit` does nothing if nothing was
-written; after `rollback` memory must be rebuilt from the file by whoever holds some.
-`opening` makes the connection (WAL, autocommit, transactions by hand).
+A turn's writes are collected. `commit` makes them durable, by one record of the redo log, and from then on
+they are owed to the database: they go into its transaction before a read that must see them, and
+`checkpoint` commits it. A turn that wrote to the database directly, after `begin`, and one that the log
+does not take, is committed by the database together with all that is owed.
+
+`commit` does nothing if nothing was written. After `rollback` memory must be rebuilt from the store by
+whoever holds some. `opening` makes the connection (WAL, autocommit, transactions by hand).
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
-#: Domain, kind (activity or decision), name of the task list.
-ListKey = tuple[int, str, str]
-#: Number, run id, poll id, execution, scheduled and started event, the three parts of the list's key, place.
-HandOutRow = tuple[int, str, str, int, int, int, int, str, str, int]
+from flowyd.engine.redo_log import SALT_BYTES, RedoLog
+from flowyd.engine.writes import (
+    EXECUTION_COLUMNS,
+    HAND_OUT_COLUMNS,
+    ExecutionRow,
+    HandOutRow,
+    ListKey,
+    Statement,
+    Writes,
+)
 
-_INSERT_EVENT = "INSERT INTO event (execution_id, event_id, body) VALUES (?, ?, ?)"
+logger = logging.getLogger(__name__)
+
 _EVENTS = "SELECT body FROM event WHERE execution_id = ? AND event_id BETWEEN ? AND ? ORDER BY event_id"
 _EVENTS_BACKWARDS = _EVENTS + " DESC"
 _LAST_EVENT_ID = "SELECT max(event_id) FROM event WHERE execution_id = ?"
 
-_EXECUTION_COLUMNS = (
-    "id, domain_id, workflow_id, run_id, type_name, type_version, started_at, closed_at, close_status, "
-    "cancel_requested, tag_list, parent, next_deadline_at"
-)
-_INSERT_EXECUTION = (
-    f"INSERT INTO execution ({_EXECUTION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_UPDATE_EXECUTION = (
-    "UPDATE execution SET closed_at = ?, close_status = ?, cancel_requested = ?, next_deadline_at = ? "
-    "WHERE id = ?"
-)
-_EXECUTION = f"SELECT {_EXECUTION_COLUMNS} FROM execution WHERE id = ?"
+_EXECUTION = f"SELECT {EXECUTION_COLUMNS} FROM execution WHERE id = ?"
 _RUN = "SELECT id FROM execution WHERE run_id = ? AND domain_id = ? AND workflow_id = ?"
 _OPEN_RUN = "SELECT id FROM execution WHERE domain_id = ? AND workflow_id = ? AND closed_at IS NULL"
 _OPEN_COUNT = "SELECT count(*) FROM execution WHERE domain_id = ? AND closed_at IS NULL"
@@ -44,11 +44,6 @@ _LAST_EXECUTION_ID = (
 )
 _DUE = "SELECT id, next_deadline_at FROM execution WHERE next_deadline_at <= ?"
 
-_INSERT_TASK = (
-    "INSERT INTO task (execution_id, scheduled_event_id, domain_id, kind, task_list, priority, position) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-_DELETE_TASK = "DELETE FROM task WHERE execution_id = ? AND scheduled_event_id = ?"
 _TASKS = (
     "SELECT execution_id, scheduled_event_id, priority, position FROM task "
     "WHERE domain_id = ? AND kind = ? AND task_list = ? ORDER BY priority DESC, position LIMIT ?"
@@ -58,138 +53,145 @@ _COUNT_TASKS = (
 )
 _LAST_POSITION = "SELECT coalesce(max(position), 0) FROM task"
 
-_SAVE_HEARTBEAT = (
-    "INSERT INTO heartbeat (execution_id, scheduled_event_id, at, details) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET at = excluded.at, details = excluded.details"
-)
 _HEARTBEATS = "SELECT scheduled_event_id, at, details FROM heartbeat WHERE execution_id = ?"
-_DELETE_HEARTBEATS = "DELETE FROM heartbeat WHERE execution_id = ?"
 
-_HAND_OUT_COLUMNS = (
-    "number, run_id, poll_id, execution_id, scheduled_event_id, started_event_id, domain_id, kind, task_list"
-)
-_INSERT_HAND_OUT = (
-    f"INSERT OR REPLACE INTO hand_out ({_HAND_OUT_COLUMNS}, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-# A third of the cost of the insert that replaces.
-_UPDATE_HAND_OUT = f"UPDATE hand_out SET ({_HAND_OUT_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE place = ?"
-_DELETE_HAND_OUT = "DELETE FROM hand_out WHERE place = ?"
-_HAND_OUTS = f"SELECT {_HAND_OUT_COLUMNS}, place FROM hand_out ORDER BY number"
+_HAND_OUTS = f"SELECT {HAND_OUT_COLUMNS}, place FROM hand_out ORDER BY number"
 
+#: The database is to have a durable turn after so long, seconds.
+CHECKPOINT_S = 0.2
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class ExecutionRow:
-    """A row of `execution`; its owner changes it and tells the store."""
-
-    id: int
-    domain_id: int
-    workflow_id: str
-    run_id: str
-    type_name: str
-    type_version: str
-    started_at: float
-    closed_at: float | None = None
-    close_status: str | None = None
-    cancel_requested: int = 0
-    tag_list: str | None = None
-    parent: str | None = None
-    next_deadline_at: float | None = None
+_SALT = "SELECT value FROM meta WHERE name = 'redo'"
+_NEW_SALT = "UPDATE meta SET value = ? WHERE name = 'redo'"
 
 
 class Store:
     """The unit of work over one connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self._begun = False
-        self._events: list[tuple[int, int, str]] = []
-        self._new_rows: dict[int, ExecutionRow] = {}
-        self._changed_rows: dict[int, ExecutionRow] = {}
-        self._new_tasks: dict[tuple[int, int], tuple[int, int, int, str, str, int, int]] = {}
-        self._dropped_tasks: dict[tuple[int, int], None] = {}
-        self._heartbeats: dict[tuple[int, int], tuple[int, int, float, str | None]] = {}
-        self._ended_heartbeats: dict[int, None] = {}
-        self._new_hand_outs: list[HandOutRow] = []
-        self._changed_hand_outs: list[HandOutRow] = []
-        self._dropped_hand_outs: list[tuple[int]] = []
-        self._pending = False
+    def __init__(self, connection: sqlite3.Connection, redo_log: RedoLog | None = None) -> None:
+        """Without a log each turn is committed by the database.
 
-    # The transaction
+        What a log holds that the database has not seen is owed from the start.
+
+        Raises:
+            StoreError: the log cannot be read, or is damaged.
+        """
+        self.connection = connection
+        self._redo_log = redo_log
+        left = redo_log.take_up(connection.execute(_SALT).fetchone()[0]) if redo_log is not None else []
+        #: What this turn writes; what of it the open transaction has already, as statements.
+        self.writes = Writes()
+        self._turn_flushed: list[Statement] = []
+        #: Whether this turn wrote to the database directly.
+        self._direct = False
+        #: Durable writes that the transaction does not have.
+        self._owed = Writes()
+        #: All that is durable since the last checkpoint; and as much of it as a rollback took with it.
+        self._since = left
+        self._lost = list(left)
+        #: Whether the last checkpoint failed: no turn is accepted before one succeeds.
+        self._in_trouble = False
+
+    # The turn and its transaction
 
     def begin(self) -> None:
-        """Opens the turn's transaction if it is not open."""
-        if not self._begun:
-            self.connection.execute("BEGIN IMMEDIATE")
-            self._begun = True
+        """Announces writes to the connection itself: this turn is committed by the database."""
+        self.flush()
+        self._open()
+        self._direct = True
 
     def flush(self) -> None:
-        """Writes what was collected, inside the transaction."""
-        if not self._pending:
-            return
-        self.begin()
-        execute_many = self.connection.executemany
-        if self._changed_rows:
-            # Before the inserts: a next run may start in the turn that closes the one before.
-            execute_many(
-                _UPDATE_EXECUTION,
-                [
-                    (row.closed_at, row.close_status, row.cancel_requested, row.next_deadline_at, row.id)
-                    for row in self._changed_rows.values()
-                ],
-            )
-        if self._new_rows:
-            execute_many(_INSERT_EXECUTION, [_as_inserted(row) for row in self._new_rows.values()])
-        if self._events:
-            execute_many(_INSERT_EVENT, self._events)
-        if self._dropped_tasks:
-            execute_many(_DELETE_TASK, list(self._dropped_tasks))
-        if self._new_tasks:
-            execute_many(_INSERT_TASK, list(self._new_tasks.values()))
-        if self._ended_heartbeats:
-            execute_many(_DELETE_HEARTBEATS, [(key,) for key in self._ended_heartbeats])
-        if self._heartbeats:
-            execute_many(_SAVE_HEARTBEAT, list(self._heartbeats.values()))
-        if self._dropped_hand_outs:
-            execute_many(_DELETE_HAND_OUT, self._dropped_hand_outs)
-        if self._changed_hand_outs:
-            execute_many(_UPDATE_HAND_OUT, self._changed_hand_outs)
-        if self._new_hand_outs:
-            execute_many(_INSERT_HAND_OUT, self._new_hand_outs)
-        self._forget_pending()
+        """Brings all that was collected into the transaction, so that reads see it."""
+        if self._lost:
+            self._open()
+            for statements in self._lost:
+                self._carry_out(statements)
+            self._lost = []
+        if self._owed.any:
+            self._carry_out(self._owed.statements())
+            self._owed = Writes()
+        if self.writes.any:
+            statements = self.writes.statements()
+            self._carry_out(statements)
+            self._turn_flushed += statements
+            self.writes = Writes()
 
     def commit(self) -> float | None:
-        """Makes the turn durable: the seconds it took, or None and no statement if nothing was written."""
-        self.flush()
-        if not self._begun:
+        """Makes the turn durable: the seconds it took, or None if nothing was written."""
+        if not (self.writes.any or self._turn_flushed or self._direct):
             return None
         began_at = time.monotonic()
-        self.connection.execute("COMMIT")
-        self._begun = False
+        if self._direct or self._in_trouble or not self._log():
+            self.checkpoint()
         return time.monotonic() - began_at
 
+    @property
+    def owed_turns(self) -> int:
+        """So many durable turns the database's file does not have yet."""
+        return len(self._since)
+
+    def checkpoint(self) -> None:
+        """Commits the database: its file has all that was written, and the log starts over."""
+        self._in_trouble = True
+        self.flush()
+        if self.connection.in_transaction:
+            salt = os.urandom(SALT_BYTES)
+            if self._redo_log is not None:
+                self.connection.execute(_NEW_SALT, (salt,))
+            self.connection.execute("COMMIT")
+            if self._redo_log is not None:
+                self._redo_log.start_over(salt)
+        self._in_trouble = False
+        self._since.clear()
+        self._forget_turn()
+
     def rollback(self) -> None:
-        """Forgets the turn's writes, also after a statement or the commit itself failed."""
-        self._forget_pending()
-        self._begun = False
+        """Forgets the turn's writes, also after a statement or the commit itself failed.
+
+        What was durable before is in the transaction again.
+        """
+        self._forget_turn()
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
+        self._owed = Writes()
+        self._lost = list(self._since)
+        self.flush()
 
-    def _forget_pending(self) -> None:
-        self._events = []
-        self._new_hand_outs, self._changed_hand_outs, self._dropped_hand_outs = [], [], []
-        for collected in (self._new_rows, self._changed_rows):
-            collected.clear()
-        for tasks in (self._new_tasks, self._dropped_tasks, self._heartbeats):
-            tasks.clear()
-        self._ended_heartbeats.clear()
-        self._pending = False
+    def _log(self) -> bool:
+        """Notes the turn in the log; False if it does not take it."""
+        if self._redo_log is None:
+            return False
+        statements = self._turn_flushed + self.writes.statements()
+        try:
+            if not self._redo_log.append(statements):
+                return False
+        except OSError as error:
+            logger.warning(
+                "%s: cannot be written, the database commits instead: %s",
+                self._redo_log.path,
+                error.strerror or error,
+                extra={"action": "commit"},
+            )
+            return False
+        self._since.append(statements)
+        self._owed.merge(self.writes)
+        self._forget_turn()
+        return True
+
+    def _forget_turn(self) -> None:
+        self.writes = Writes()
+        self._turn_flushed = []
+        self._direct = False
+
+    def _open(self) -> None:
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN IMMEDIATE")
+
+    def _carry_out(self, statements: Iterable[Statement]) -> None:
+        self._open()
+        for sql, rows in statements:
+            self.connection.executemany(sql, rows)
 
     # Executions and events
-
-    def add_event(self, execution_id: int, event_id: int, body: str) -> None:
-        """Appends an event to a history."""
-        self._pending = True
-        self._events.append((execution_id, event_id, body))
 
     def events(self, execution_id: int, first: int, last: int) -> Iterator[str]:
         """Bodies of the events first to last, both included."""
@@ -206,17 +208,6 @@ class Store:
         found: int | None = self.connection.execute(_LAST_EVENT_ID, (execution_id,)).fetchone()[0]
         return found or 0
 
-    def add_execution(self, row: ExecutionRow) -> None:
-        """Adds a run; its id is new."""
-        self._pending = True
-        self._new_rows[row.id] = row
-
-    def save_execution(self, row: ExecutionRow) -> None:
-        """Writes what changed in a run's row."""
-        self._pending = True
-        if row.id not in self._new_rows:
-            self._changed_rows[row.id] = row
-
     def execution(self, execution_id: int) -> ExecutionRow | None:
         """The row of a run that nothing was collected for; None if it never was or is pruned."""
         found = self.connection.execute(_EXECUTION, (execution_id,)).fetchone()
@@ -224,15 +215,15 @@ class Store:
 
     def find_run(self, domain_id: int, workflow_id: str, run_id: str) -> int | None:
         """The id of a run, open or closed."""
-        if self._new_rows:
+        if self.writes.has_new_executions or self._owed.has_new_executions:
             self.flush()
         found = self.connection.execute(_RUN, (run_id, domain_id, workflow_id)).fetchone()
         return found[0] if found else None
 
     def find_open_run(self, domain_id: int, workflow_id: str) -> int | None:
-        """The id of the open run of a workflow id, as it was before the writes collected in this turn.
+        """The id of the open run of a workflow id, as the database has it.
 
-        Whoever collects them has the executions they are about in memory and asks there first.
+        What was collected about it is not looked at: whoever collects has the execution in memory, and knows.
         """
         found = self.connection.execute(_OPEN_RUN, (domain_id, workflow_id)).fetchone()
         return found[0] if found else None
@@ -255,20 +246,6 @@ class Store:
 
     # Tasks
 
-    def add_task(
-        self, key: ListKey, execution_id: int, scheduled_event_id: int, rank: tuple[int, int]
-    ) -> None:
-        """Notes a task that may be handed out; `rank` is priority and position."""
-        self._pending = True
-        self._new_tasks[execution_id, scheduled_event_id] = (execution_id, scheduled_event_id, *key, *rank)
-
-    def drop_task(self, execution_id: int, scheduled_event_id: int) -> None:
-        """Notes that a task is started or closed."""
-        task = (execution_id, scheduled_event_id)
-        if self._new_tasks.pop(task, None) is None:
-            self._pending = True
-            self._dropped_tasks[task] = None
-
     def tasks(self, key: ListKey, limit: int) -> list[tuple[int, int, int, int]]:
         """(execution id, scheduled event id, priority, position) of the first tasks of a list."""
         self.flush()
@@ -287,41 +264,12 @@ class Store:
 
     # Heartbeats
 
-    def save_heartbeat(
-        self, execution_id: int, scheduled_event_id: int, at: float, details: str | None
-    ) -> None:
-        """Notes the last heartbeat of an activity task."""
-        self._pending = True
-        self._heartbeats[execution_id, scheduled_event_id] = (execution_id, scheduled_event_id, at, details)
-
     def heartbeats(self, execution_id: int) -> list[tuple[int, float, str | None]]:
         """(scheduled event id, time, details) of the heartbeats of a run's activity tasks."""
         self.flush()
         return self.connection.execute(_HEARTBEATS, (execution_id,)).fetchall()
 
-    def end_heartbeats(self, execution_id: int) -> None:
-        """Forgets the heartbeats of a run that closed."""
-        self._pending = True
-        for key in [key for key in self._heartbeats if key[0] == execution_id]:
-            del self._heartbeats[key]
-        self._ended_heartbeats[execution_id] = None
-
     # Hand-outs
-
-    def add_hand_out(self, row: HandOutRow) -> None:
-        """Notes a hand-out at its place, whether or not there is one."""
-        self._pending = True
-        self._new_hand_outs.append(row)
-
-    def change_hand_out(self, row: HandOutRow) -> None:
-        """Notes a hand-out at its place, where there is one."""
-        self._pending = True
-        self._changed_hand_outs.append(row)
-
-    def drop_hand_out(self, place: int) -> None:
-        """Empties a place; the ones noted in this turn go there after it."""
-        self._pending = True
-        self._dropped_hand_outs.append((place,))
 
     def hand_outs(self) -> list[HandOutRow]:
         """What is noted, the oldest first."""
@@ -329,24 +277,6 @@ class Store:
         return self.connection.execute(_HAND_OUTS).fetchall()
 
 
-def _as_inserted(row: ExecutionRow) -> tuple[object, ...]:
-    return (
-        row.id,
-        row.domain_id,
-        row.workflow_id,
-        row.run_id,
-        row.type_name,
-        row.type_version,
-        row.started_at,
-        row.closed_at,
-        row.close_status,
-        row.cancel_requested,
-        row.tag_list,
-        row.parent,
-        row.next_deadline_at,
-    )
-
-
 def _as_read(found: tuple[object, ...]) -> ExecutionRow:
-    names = [name.strip() for name in _EXECUTION_COLUMNS.split(",")]
+    names = [name.strip() for name in EXECUTION_COLUMNS.split(",")]
     return ExecutionRow(**dict(zip(names, found, strict=True)))  # type: ignore[arg-type]  # columns have these types

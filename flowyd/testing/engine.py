@@ -166,6 +166,7 @@ class LocalEngine:
 
         Read from the database: the service itself looks no further than a few minutes ahead.
         """
+        self._service.checkpoint()
         with closing(sqlite3.connect(self._database)) as connection:
             (due,) = connection.execute(_NEXT_DEADLINE).fetchone()
         if due is None or due > self.clock.now():

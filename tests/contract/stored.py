@@ -14,7 +14,8 @@ from flowyd.engine.integrity import check_integrity
 from flowyd.engine.rules.deadlines import next_deadline
 from flowyd.engine.rules.evolve import fold, note_heartbeat
 from flowyd.engine.rules.state import ExecutionState
-from flowyd.engine.store import ExecutionRow, Store
+from flowyd.engine.store import Store
+from flowyd.engine.writes import ExecutionRow
 
 _TASKS = "SELECT scheduled_event_id, kind, task_list, priority FROM task WHERE execution_id = ?"
 

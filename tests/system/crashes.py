@@ -31,7 +31,6 @@ from tests.system.crash_caller import ACTIVITIES, DECISIONS, DOMAIN, TYPE
 
 _CALLERS = 3
 _LOADED_S = (0.05, 0.6)
-_TURNS = (1, 150)
 _FINISH_S = 60.0
 #: Engine: how long a task that nobody answers is lost to its list, seconds.
 _TIMEOUT = "2"
@@ -99,7 +98,8 @@ class Crashes:
 
     def die_at(self, point: str, number: int) -> list[str]:
         """One round in which the engine ends itself at a point of a random turn; what is wrong afterwards."""
-        program = [sys.executable, crash_engine.__file__, point, str(self.chance.randint(*_TURNS))]
+        passes = self.chance.randint(1, crash_engine.POINTS[point])
+        program = [sys.executable, crash_engine.__file__, point, str(passes)]
         engine = self._started(program)
         callers = self._callers(number)
         assert engine.wait(timeout=60) == -9
@@ -254,7 +254,7 @@ def main() -> int:
     print(f"seed {options.seed}, files in {folder}", flush=True)
     for number in range(options.rounds):
         kind = number % (len(crash_engine.POINTS) + 1)
-        points = crash_engine.POINTS
+        points = list(crash_engine.POINTS)
         wrong = crashes.die_at(points[kind - 1], number) if kind else crashes.kill_at_random(number)
         if wrong:
             print(f"round {number}:", *wrong, sep="\n  ")

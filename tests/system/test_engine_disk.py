@@ -21,8 +21,8 @@ from tests.contract.engine_process import EngineProcess
 
 _DOMAIN = "disk"
 _SIZE = "8m"
-#: More than half: what is written must fit twice, in the log and in the file, once this is gone.
-_BALLAST_BYTES = 9 * 2**19
+#: More than two thirds: what is written must fit three times, in both logs and in the file, once this is gone.
+_BALLAST_BYTES = 6 * 2**20
 _INPUT = "x" * 16_000
 
 Calling = Callable[..., dict[str, Any]]

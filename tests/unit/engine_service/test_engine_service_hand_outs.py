@@ -39,6 +39,7 @@ def apart_from_token(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows(scene: Scene) -> int:
+    scene.service.checkpoint()
     with sqlite3.connect(scene.database) as connection:
         count: int = connection.execute("SELECT count(*) FROM hand_out").fetchone()[0]
         return count

@@ -261,7 +261,7 @@ class Callers(RuleBasedStateMachine):
         self.polls.clear()
         self.crashes += 1
         copy = self.folder / f"{self.crashes}.db"
-        for end in ("", "-wal"):
+        for end in ("", "-wal", "-redo"):
             shutil.copy(f"{self.scene.database}{end}", f"{copy}{end}")
         self.scene.service.close()
         self.scene.database = copy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowyd.engine.backup import back_up
+from flowyd.engine.calls import Call
 from flowyd.engine.clock import ManualClock
 from flowyd.engine.integrity import check_integrity
 from flowyd.engine.migrations import migrate
@@ -78,6 +80,7 @@ def test_executions_that_memory_has_no_room_for_are_folded_again(tmp_path: Path)
 @contextmanager
 def full_disk(scene: Scene) -> Iterator[None]:
     """No file may grow, as on a disk without space."""
+    scene.service.checkpoint()
     wal = scene.database.with_name(scene.database.name + "-wal")
     largest = max(path.stat().st_size for path in (wal, scene.database))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -88,20 +91,48 @@ def full_disk(scene: Scene) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def big_signal(scene: Scene, name: str = "s") -> Call:
+    return scene.make(
+        "SignalWorkflowExecution", domain=DOMAIN, workflowId="w", signalName=name, input="x" * 32_000
+    )
+
+
+@contextmanager
+def full_disk_found_out(scene: Scene) -> Iterator[Call]:
+    """A disk without space, met at the checkpoint after the signal that is given."""
+    signal = big_signal(scene, "last")
+    with full_disk(scene):
+        scene.turn(signal)
+        scene.clock.advance(1)
+        scene.turn()
+        yield signal
+
+
 def test_on_a_full_disk_writes_get_a_fault_and_reads_go_on(scene: Scene) -> None:
     execution = scene.start()
-    write = scene.make(
-        "SignalWorkflowExecution", domain=DOMAIN, workflowId="w", signalName="s", input="x" * 32_000
-    )
+    write = big_signal(scene)
     read = scene.make("GetWorkflowExecutionHistory", domain=DOMAIN, execution=execution)
 
-    with full_disk(scene):
+    with full_disk_found_out(scene) as last:
         scene.turn(write, read)
 
+    assert scene.answer(last) == {}
     with pytest.raises(InternalFailure, match="cannot write its database"):
         scene.answer(write)
-    assert len(scene.answer(read)["events"]) == 2
-    assert len(scene.history(execution)) == 2
+    assert len(scene.answer(read)["events"]) == 3
+    assert len(scene.history(execution)) == 3
+
+
+def test_what_was_accepted_before_a_full_disk_was_met_outlives_the_engine(scene: Scene) -> None:
+    execution = scene.start()
+
+    with full_disk_found_out(scene):
+        scene.reopen()
+        assert len(scene.history(execution)) == 3
+
+    scene.pass_time(2)
+    assert scene.service.trouble == ""
+    assert len(scene.history(execution)) == 3
 
 
 def test_the_engine_recovers_when_space_returns(scene: Scene) -> None:
@@ -109,6 +140,7 @@ def test_the_engine_recovers_when_space_returns(scene: Scene) -> None:
     scene.decide(timer("t", 5))
     poll = scene.begin_poll()
     with full_disk(scene):
+        scene.start("another", taskList={"name": "elsewhere"}, input="x" * 32_000)
         scene.clock.advance(6)
         scene.turn()
         assert poll not in scene.answers
@@ -228,6 +260,7 @@ def rows(database: Path, table: str) -> int:
 
 def test_a_backup_is_a_whole_engine_at_one_moment(scene: Scene, tmp_path: Path) -> None:
     execution = scene.start()
+    scene.pass_time(1)
     target = tmp_path / "copy.db"
 
     size_bytes = back_up(database=scene.database, target=target)
@@ -239,6 +272,37 @@ def test_a_backup_is_a_whole_engine_at_one_moment(scene: Scene, tmp_path: Path) 
     assert copy.poll()["workflowExecution"] == execution
     copy.service.close()
     assert not list(tmp_path.glob("*.unfinished*"))
+
+
+def test_a_backup_after_a_crash_has_what_the_redo_log_holds(scene: Scene, tmp_path: Path) -> None:
+    execution = scene.start()
+    crashed = tmp_path / "crashed.db"
+    for end in ("", "-wal", "-redo"):
+        shutil.copy(f"{scene.database}{end}", f"{crashed}{end}")
+
+    back_up(database=crashed, target=tmp_path / "copy.db")
+
+    copy = Scene.over(tmp_path / "copy.db", scene)
+    assert copy.poll()["workflowExecution"] == execution
+    copy.service.close()
+
+
+def test_a_redo_log_beside_a_copy_that_it_does_not_belong_to_is_not_taken(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.pass_time(1)
+    target = tmp_path / "copy.db"
+    back_up(database=scene.database, target=target)
+    scene.start()
+    shutil.copy(f"{scene.database}-redo", f"{target}-redo")
+
+    copy = Scene.over(target, scene)
+
+    assert (
+        copy.call("CountOpenWorkflowExecutions", domain=DOMAIN, startTimeFilter={"oldestDate": 0})["count"]
+        == 0
+    )
+    copy.service.close()
 
 
 def test_a_backup_does_not_overwrite(scene: Scene, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.unit.engine_service.engine_service_scene import DOMAIN, Scene, decisi
 def test_the_service_asks_to_be_woken_for_the_next_deadline(scene: Scene) -> None:
     scene.start()
     scene.decide(timer("t", 3))
+    scene.service.checkpoint()
 
     at = scene.service.next_wake_at()
 
