@@ -211,7 +211,8 @@ class Service:
             result = self._carry_out(call)
             if result is not None:
                 answered.append(Answered(call=call, result=result))
-        answered += self._hand_out_tasks()
+        # Tasks leave first: somebody's work can begin with them.
+        answered = self._hand_out_tasks() + answered
         if self._recorder.closed_some:
             self._recorder.closed_some = False
             self._retention.note_close(clock_now)

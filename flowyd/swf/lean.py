@@ -39,7 +39,8 @@ from flowyd.swf.faults import SwfFault, fault_from_wire
 
 #: How often a request that does no harm twice is sent before giving up.
 _MOST_ATTEMPTS = 3
-_READ_BYTES = 262_144
+#: Small enough that the interpreter does not map and unmap memory for each answer.
+_READ_BYTES = 65_536
 _HARMLESS_TWICE = READS | POLLS | {"RecordActivityTaskHeartbeat"}
 
 _encode = msgspec.json.Encoder().encode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import setproctitle
@@ -38,6 +38,10 @@ HEARTBEAT_REPORTS_S = 1.0
 LATE_S = 5.0
 
 
+def _nothing() -> None:
+    pass
+
+
 class TaskAnswers:
     """The `ActivityScheduler` over a client: what an activity answers goes to the service at once."""
 
@@ -45,6 +49,8 @@ class TaskAnswers:
         self._client = client
         self._reporter = reporter
         self._reported_at = 0.0
+        #: Called before an answer is sent.
+        self.before_answer: Callable[[], None] = _nothing
         #: How the last task was answered: "", "completed", "failed" or "canceled".
         self.answered = ""
 
@@ -90,6 +96,7 @@ class TaskAnswers:
     def _answer(self, action: str, request: Mapping[str, str], what: str) -> SwfFault | None:
         """Sends an answer; the fault if it was found wrong. A task closed meanwhile is only logged."""
         self.answered = what
+        self.before_answer()
         try:
             call_through(self._client, action, request, within_s=ANSWER_WITHIN_S)
         except UnknownResourceFault as fault:
@@ -142,6 +149,8 @@ class ActivityWorker:
         """Runs tasks until a stop is requested, or so many were run; first those released from quarantine."""
         for task in released:
             self._run_released(task)
+        if most_tasks is None:
+            self._answers.before_answer = self._poller.poll_ahead
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
             setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
             found = self._poller.next_task()

@@ -85,12 +85,15 @@ class DecisionWorker:
         self._reporter = reporter
         self._stop = stop
         self._rolling = rolling
+        #: Whether the next task may be polled for before this one is answered.
+        self._polls_ahead = False
 
     def run(self, *, orphans: Iterable[TaskInHand] = (), most_tasks: int | None = None) -> None:
         """Decides until a stop is requested, or so many tasks were decided; first those of dead workers."""
         try:
             for task in orphans:
                 self._attempt(task, None)
+            self._polls_ahead = most_tasks is None
             while most_tasks is None or self._reporter.tasks_done < most_tasks:
                 setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
                 found = self._poller.next_task()
@@ -169,6 +172,8 @@ class DecisionWorker:
         if outcome.execution_context:
             request["executionContext"] = outcome.execution_context[:DATA_CHARACTERS]
         request.update(self._next_list())
+        if self._polls_ahead:
+            self._poller.poll_ahead()
         try:
             call_through(self._client, "RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
         except UnknownResourceFault as fault:

@@ -55,9 +55,19 @@ class Hand:
         self._write()
         return poll_id
 
+    @property
+    def tasks(self) -> Sequence[TaskInHand]:
+        """What is in hand, or was until just now."""
+        return self._tasks
+
     def answered(self, action: str, task_list: str) -> None:
         """The poll's answer was read; the file hears of it with what comes next."""
         self._polls.pop((action, task_list), None)
+
+    def rest(self) -> None:
+        """What was in hand is answered, and nothing came after it."""
+        if self._tasks:
+            self.hold(())
 
     def hold(self, tasks: Sequence[TaskInHand]) -> None:
         """These tasks are in hand, and those before no more."""

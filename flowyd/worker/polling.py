@@ -6,6 +6,7 @@ With a client that can wait on several polls at once, all lists are polled toget
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import time
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from flowyd.control.reports import WorkerState
+from flowyd.control.reports import TaskInHand, WorkerState
 from flowyd.errors import FlowydError
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
@@ -72,6 +73,17 @@ class Poller:
         self._was_hasty = False
         self._pauses = Pauses()
 
+    def poll_ahead(self) -> None:
+        """Sends the next polls already now, with a task in hand that is about to be answered.
+
+        So the service has them when it hands out what follows from the answer: that is one turn of the engine
+        less, and no race between its next task and the poll for it.
+        """
+        if self._many is not None and not self._stop.requested:
+            # A service that is away is met again by the answer.
+            with contextlib.suppress(FlowydError):
+                self._begin(self._many, self._reporter.hand.tasks)
+
     def next_task(self) -> tuple[Poll, Answer] | None:
         """The next task and the poll that gave it; None when the worker must stop and nothing is left.
 
@@ -118,15 +130,11 @@ class Poller:
     def _next_of_all(self, client: ManyPolls) -> tuple[Poll, Answer] | None:
         if self._stop.requested:
             return self._take_back()
-        for number, poll in enumerate(self._polls):
-            if number not in self._pending:
-                task_list = poll.request["taskList"]["name"]
-                poll_id = self._reporter.hand.begin_poll(poll.action, task_list, client.new_poll_id)
-                self._pending[number] = client.begin_poll(poll.action, poll.request, poll_id)
-                self._begun_at[number] = time.monotonic()
+        self._begin(client)
         waiting: list[Readable] = [self._stop, *self._pending.values()]
         readable, _, _ = select.select(waiting, [], [], _AT_ONCE_S)
         if not readable:
+            self._reporter.hand.rest()
             self._say_polling()
             readable, _, _ = select.select(waiting, [], [], POLL_READ_TIMEOUT_S)
         for number, pending in self._pending.items():
@@ -136,6 +144,15 @@ class Poller:
             return self._take_back()
         # Silence for longer than a poll may last: the connection is of no use any more.
         return self._take_back()
+
+    def _begin(self, client: ManyPolls, tasks: Sequence[TaskInHand] = ()) -> None:
+        """Sends the polls that are not under way."""
+        for number, poll in enumerate(self._polls):
+            if number not in self._pending:
+                task_list = poll.request["taskList"]["name"]
+                poll_id = self._reporter.hand.begin_poll(poll.action, task_list, client.new_poll_id, tasks)
+                self._pending[number] = client.begin_poll(poll.action, poll.request, poll_id)
+                self._begun_at[number] = time.monotonic()
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
         """Withdraws what is outstanding, one poll at a time; a task handed out before comes out."""

@@ -80,6 +80,17 @@ class Tutorial(Workflow):
         right = self.right(number + 1)
         return self.last(left, right.result())
 
+@workflow("chain", 1, "decide")
+class Chain(Workflow):
+    """One activity after the other."""
+    double = ActivityProxy("double", 1, retry_policy=AGAIN)
+
+    def run(self, length):
+        number = 1
+        for _ in range(length):
+            number = self.double(number).result()
+        return number
+
 @workflow("pair", 1, "decide")
 class Pair(Workflow):
     """As the tutorial's, but each of the two first activities waits until it is let through."""

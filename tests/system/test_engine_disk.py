@@ -21,7 +21,7 @@ from tests.contract.engine_process import EngineProcess
 
 _DOMAIN = "disk"
 _SIZE = "8m"
-#: More than two thirds: what is written must fit three times, in both logs and in the file, once this is gone.
+#: More than two thirds: what is written must fit three times, in both logs and the file, once this is gone.
 _BALLAST_BYTES = 6 * 2**20
 _INPUT = "x" * 16_000
 

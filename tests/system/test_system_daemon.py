@@ -71,6 +71,20 @@ def test_the_tutorials_timeline(daemon: RunningDaemon, tmp_path: Path) -> None:
     assert seen == [*first, *empty, *rename, completed, decided]
 
 
+def test_what_follows_from_an_answer_is_handed_out_in_the_same_turn(tmp_path: Path) -> None:
+    """Workers poll before they answer; the events of one turn share one timestamp."""
+    with daemon_in(tmp_path, processes=1) as daemon:
+        execution = daemon.begin("chain", 20)
+        assert result_of(daemon.close_of(execution)) == 2**20
+        events = {event["eventId"]: event for event in daemon.history(execution)}
+
+    for event in events.values():
+        if event["eventType"].endswith("TaskStarted"):
+            member = event["eventType"][0].lower() + event["eventType"][1:] + "EventAttributes"
+            scheduled = events[event[member]["scheduledEventId"]]
+            assert event["eventTimestamp"] == scheduled["eventTimestamp"], (scheduled, event)
+
+
 def test_a_clean_stop_lets_the_running_activity_finish(daemon: RunningDaemon, tmp_path: Path) -> None:
     execution = daemon.begin("through", str(tmp_path), 7)
     until((tmp_path / "begun").exists)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowyd import ActivityProxy, Workflow, wait, workflow
+from flowyd import ActivityProxy, RetryPolicy, Workflow, wait, workflow
 
 _TASK_LIST = "bench-decisions"
 
@@ -39,7 +39,8 @@ class Fan(Workflow):
 class Three(Workflow):
     """Two activities in parallel, one after both."""
 
-    nothing = ActivityProxy(name="nothing", version=1)
+    #: An activity whose worker was killed is run again, as the steps of all peers are.
+    nothing = ActivityProxy(name="nothing", version=1, retry_policy=RetryPolicy(first_interval_s=0))
 
     def run(self, payload: Any, log: str = "", name: str = "") -> Any:
         """Answers what the last one gave back."""
