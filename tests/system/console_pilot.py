@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from flowyd.console.app import Console
@@ -145,6 +146,33 @@ async def until(pilot: Pilot[None], look: Callable[[], object], *, within_s: flo
             pass
         assert time.monotonic() < deadline, f"not within {within_s} s; the screen shows:\n{screen(pilot)}"
         await pilot.pause(0.02)
+
+
+async def shown(pilot: Pilot[None], *texts: str) -> str:
+    """Waits until all these texts are on the screen; the whole of it."""
+    await until(pilot, lambda: all(text in screen(pilot) for text in texts))
+    return screen(pilot)
+
+
+async def opened(pilot: Pilot[None], kind: type[Screen[Any]]) -> None:
+    """Waits until a screen of that kind takes keys and shows its text.
+
+    A screen is on top before it is mounted: until then it has no text, no fields, and nobody hears a key.
+    """
+
+    def stands() -> bool:
+        top = pilot.app.screen
+        if not (isinstance(top, kind) and all(widget.is_mounted for widget in (top, *top.walk_children()))):
+            return False
+        taken = top.focused is not None and top.focused.has_focus and bool(top.focused.size.area)
+        return taken and bool(screen(pilot).strip())
+
+    await until(pilot, stands)
+
+
+async def gone(pilot: Pilot[None], text: str) -> None:
+    """Waits until the text is not on the screen, which shows others."""
+    await until(pilot, lambda: screen(pilot).strip() and text not in screen(pilot))
 
 
 def screen(pilot: Pilot[None]) -> str:

@@ -20,8 +20,10 @@ from tests.system.console_pilot import (
     confirm,
     daemon_target,
     field,
+    opened,
     run_console,
     screen,
+    shown,
     table,
     until,
 )
@@ -60,8 +62,8 @@ async def act(pilot: Pilot[None], row: str, key: str, *, command: str) -> None:
     """Presses an action's key on a row and confirms its dialog, which shows the equal command."""
     table(pilot, "workers").select(row)
     await pilot.press(key)
-    await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
-    assert f"$ flowyd {command}" in screen(pilot) or f"$ {command}" in screen(pilot)
+    await opened(pilot, ActionDialog)
+    await until(pilot, lambda: f"$ flowyd {command}" in screen(pilot) or f"$ {command}" in screen(pilot))
     await confirm(pilot)
 
 
@@ -74,7 +76,7 @@ def test_a_pool_is_drained_and_resumed(daemon: RunningDaemon) -> None:
         await act(pilot, "pool workers", "d", command="drain workers")
         await until(pilot, lambda: "draining" in screen(pilot) and not pids(daemon))
         await act(pilot, "pool workers", "u", command="resume workers")
-        await until(pilot, lambda: "workers 3/3" in screen(pilot))
+        await shown(pilot, "workers 3/3")
 
     run(daemon, script)
 
@@ -106,13 +108,13 @@ def test_a_workers_stacks_are_written_into_its_log_while_it_works(
     execution = daemon.begin("through", str(tmp_path), "v")
 
     async def script(pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: "gate  through-" in screen(pilot))
+        await shown(pilot, "gate  through-")
         row = next(r for r in table(pilot, "workers").items if r.worker and r.worker.task and r.pool)
         await act(pilot, row.key, "t", command=f"kill -USR1 {row.worker.pid}")
         await until(pilot, lambda: pilot.app.done)  # type: ignore[attr-defined]
         await pilot.press("L")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LogScreen))
-        await until(pilot, lambda: "tasks.py" in screen(pilot) and " in run" in screen(pilot))
+        await opened(pilot, LogScreen)
+        await shown(pilot, "tasks.py", " in run")
 
     run(daemon, script)
 
@@ -130,21 +132,21 @@ def test_a_pool_that_gave_up_is_tried_again(daemon: RunningDaemon) -> None:
             return all(worker.state == "fatal" for worker in daemon.workers("workers"))
 
         await until(pilot, give_up, within_s=60)
-        await until(pilot, lambda: "✘ fatal" in screen(pilot))
+        await shown(pilot, "✘ fatal")
         await act(pilot, "pool workers", "u", command="resume workers")
-        await until(pilot, lambda: "workers 3/3" in screen(pilot))
+        await shown(pilot, "workers 3/3")
 
     run(daemon, script)
 
 
 async def on_held_task(pilot: Pilot[None], key: str) -> None:
     """Opens the held tasks from the workers and presses an action's key there."""
-    await until(pilot, lambda: "‼ 1 held" in screen(pilot))
+    await shown(pilot, "‼ 1 held")
     await pilot.press("z")
-    await until(pilot, lambda: isinstance(pilot.app.screen, QuarantineScreen))
+    await opened(pilot, QuarantineScreen)
     await until(pilot, lambda: table(pilot, "quarantine").items)
     await pilot.press(key)
-    await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+    await opened(pilot, ActionDialog)
 
 
 def test_a_held_task_is_released(daemon: RunningDaemon, tmp_path: Path) -> None:
@@ -154,10 +156,10 @@ def test_a_held_task_is_released(daemon: RunningDaemon, tmp_path: Path) -> None:
 
     async def script(pilot: Pilot[None]) -> None:
         await on_held_task(pilot, "r")
-        assert f"$ flowyd quarantine release {key}" in screen(pilot)
+        await shown(pilot, f"$ flowyd quarantine release {key}")
         await confirm(pilot)
         await until(pilot, lambda: table(pilot, "quarantine").items == ())
-        assert "no task has killed its workers" in screen(pilot)
+        await shown(pilot, "no task has killed its workers")
 
     run(daemon, script)
 
@@ -171,7 +173,7 @@ def test_a_held_task_is_failed(daemon: RunningDaemon, tmp_path: Path) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await on_held_task(pilot, "f")
         await confirm(pilot)
-        await until(pilot, lambda: "✘ failed" in screen(pilot))
+        await shown(pilot, "✘ failed")
 
     run(daemon, script)
 
@@ -186,9 +188,9 @@ def test_a_held_tasks_limit_is_raised(daemon: RunningDaemon, tmp_path: Path) -> 
     async def script(pilot: Pilot[None]) -> None:
         await on_held_task(pilot, "m")
         field(pilot, "field-limit").value = "4"
-        await until(pilot, lambda: f"$ flowyd quarantine raise {key} 4" in screen(pilot))
+        await shown(pilot, f"$ flowyd quarantine raise {key} 4")
         await confirm(pilot)
         await until(pilot, lambda: tries(tmp_path) == 4)
-        await until(pilot, lambda: "4/4" in screen(pilot))
+        await shown(pilot, "4/4")
 
     run(daemon, script)

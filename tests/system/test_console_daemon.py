@@ -18,6 +18,7 @@ from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.memory import Memory
+from flowyd.console.screens.executions import ExecutionsScreen
 from flowyd.console.screens.worker_log import LogScreen
 from flowyd.console.view_model.cells import Tone
 from flowyd.console.widgets.head import COLOURS
@@ -26,9 +27,11 @@ from tests.system.console_pilot import (
     confirm,
     daemon_target,
     field,
+    gone,
     ids,
+    opened,
     run_console,
-    screen,
+    shown,
     table,
     type_text,
     until,
@@ -62,7 +65,7 @@ def test_pools_workers_and_the_engine_are_listed(daemon: RunningDaemon) -> None:
             "worker workers 0",
             "worker workers 1",
         ]
-        assert "workers 3/3" in screen(pilot)
+        await shown(pilot, "workers 3/3")
         assert not pilot.app.read_only  # type: ignore[attr-defined]
 
     run(daemon, script)
@@ -75,17 +78,17 @@ def test_the_daemon_says_who_asks(daemon: RunningDaemon) -> None:
 def test_a_workflow_goes_from_the_form_to_its_result(daemon: RunningDaemon) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(pilot.app.screen, TypePicker))
+        await opened(pilot, TypePicker)
         await type_text(pilot, "tutorial")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await opened(pilot, StartDialog)
         await type_text(pilot, "5")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: not isinstance(pilot.app.screen, StartDialog))
+        await opened(pilot, ExecutionsScreen)
         await pilot.press("o")
         await until(pilot, lambda: any(name.startswith("tutorial-") for name in ids(pilot)))
         await pilot.press("enter")
-        await until(pilot, lambda: '"10-12"' in screen(pilot))
+        await shown(pilot, '"10-12"')
         assert [span.type for span in table(pilot, "timeline").items] == ["double 1", "double 1", "join 1"]
 
     run(daemon, script)
@@ -96,19 +99,17 @@ def test_a_dry_run_shows_the_first_decision_and_starts_nothing(daemon: RunningDa
 
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(pilot.app.screen, TypePicker))
+        await opened(pilot, TypePicker)
         await type_text(pilot, "tutorial")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await opened(pilot, StartDialog)
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: "number: is needed" in screen(pilot))
+        await shown(pilot, "number: is needed")
         await type_text(pilot, "5")
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: isinstance(pilot.app.screen, TextDialog))
-        shown = screen(pilot)
-        assert "would wait for 2 tasks" in shown
-        assert shown.count("schedules activity double 1") == 2
-        assert "[[6], {}]" in shown
+        await opened(pilot, TextDialog)
+        text = await shown(pilot, "would wait for 2 tasks", "[[6], {}]")
+        assert text.count("schedules activity double 1") == 2
         await pilot.press("escape", "escape")
 
     run(daemon, script)
@@ -126,11 +127,11 @@ def test_a_killed_worker_is_seen_to_come_back_with_the_reason(daemon: RunningDae
 
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("2")
-        await until(pilot, lambda: str(victim) in screen(pilot))
+        await shown(pilot, str(victim))
         os.kill(victim, signal.SIGKILL)
-        await until(pilot, lambda: "SIGKILL" in screen(pilot))
-        await until(pilot, lambda: "workers 3/3" in screen(pilot))
-        assert str(victim) not in screen(pilot)
+        await shown(pilot, "SIGKILL")
+        await shown(pilot, "workers 3/3")
+        await gone(pilot, str(victim))
 
     run(daemon, script)
 
@@ -141,11 +142,11 @@ def test_a_pool_is_scaled_from_the_dialog(daemon: RunningDaemon) -> None:
         await until(pilot, lambda: len(table(pilot, "workers").items) == 6)
         table(pilot, "workers").select("pool workers")
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await opened(pilot, ActionDialog)
         field(pilot, "field-processes").value = "3"
-        await until(pilot, lambda: "$ flowyd scale workers 3" in screen(pilot))
+        await shown(pilot, "$ flowyd scale workers 3")
         await confirm(pilot)
-        await until(pilot, lambda: "workers 4/4" in screen(pilot))
+        await shown(pilot, "workers 4/4")
 
     run(daemon, script)
 
@@ -160,15 +161,14 @@ def test_a_task_at_work_is_shown_with_its_worker_and_opens_its_execution(
 
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("2")
-        await until(pilot, lambda: f"gate  {workflow_id}" in screen(pilot))
+        await shown(pilot, f"gate  {workflow_id}")
         rows = table(pilot, "workers").items
         table(pilot, "workers").select(next(row.key for row in rows if row.worker and row.worker.task))
         await pilot.press("e")
-        await until(pilot, lambda: "runs in worker" in screen(pilot))
-        assert "flows.py:" in screen(pilot)
+        await shown(pilot, "runs in worker", "flows.py:")
         for folder in folders:
             (folder / "open").touch()
-        await until(pilot, lambda: "completed" in screen(pilot))
+        await shown(pilot, "completed")
 
     run(daemon, script)
 
@@ -179,8 +179,8 @@ def test_a_workers_log_is_shown(daemon: RunningDaemon) -> None:
         await until(pilot, lambda: table(pilot, "workers").items)
         table(pilot, "workers").select("worker deciders 0")
         await pilot.press("L")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LogScreen))
-        await until(pilot, lambda: "Log of deciders" in screen(pilot))
+        await opened(pilot, LogScreen)
+        await shown(pilot, "Log of deciders")
         await pilot.press("escape")
         await until(pilot, lambda: table(pilot, "workers").items)
 
@@ -190,7 +190,7 @@ def test_a_workers_log_is_shown(daemon: RunningDaemon) -> None:
 def test_modules_tell_what_each_pool_serves(daemon: RunningDaemon) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("5")
-        await until(pilot, lambda: "tutorial 1" in screen(pilot))
+        await shown(pilot, "tutorial 1")
         await pilot.press("slash")
         await type_text(pilot, "gate")
         await until(pilot, lambda: [row.name for row in table(pilot, "modules").items] == ["gate 1"])
@@ -205,10 +205,10 @@ def test_a_lost_daemon_is_told_and_leaving_stops_nothing(tmp_path: Path) -> None
             await pilot.press("2")
             await until(pilot, lambda: table(pilot, "workers").items)
             assert own.stop() == 0
-            await until(pilot, lambda: "showing what was last seen" in screen(pilot))
+            await shown(pilot, "showing what was last seen")
             assert table(pilot, "workers").has_class("-stale")
             own.start()
-            await until(pilot, lambda: "showing what was last seen" not in screen(pilot))
+            await gone(pilot, "showing what was last seen")
             await pilot.press("q")
 
         run(own, script)
@@ -225,12 +225,12 @@ def test_what_a_lost_daemon_last_told_is_greyed_in_the_head(tmp_path: Path) -> N
                 assert isinstance(found, Content)
                 return {str(span.style) for span in found.spans}
 
-            await until(pilot, lambda: "workers 3/3" in screen(pilot))
+            await shown(pilot, "workers 3/3")
             assert COLOURS[Tone.GOOD] in tones()
             assert own.stop() == 0
-            await until(pilot, lambda: "showing what was last seen" in screen(pilot))
+            await shown(pilot, "showing what was last seen")
             await until(pilot, lambda: COLOURS[Tone.GOOD] not in tones())
-            assert "workers 3/3" in screen(pilot)
+            await shown(pilot, "workers 3/3")
             own.start()
             await until(pilot, lambda: COLOURS[Tone.GOOD] in tones())
 

@@ -16,7 +16,19 @@ from flowyd.console.reading import FIRST_PAGE, ExecutionAnswer
 from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.widgets.row_table import RowTable
 from tests.contract.engine_process import EngineProcess
-from tests.system.console_pilot import Bench, confirm, field, ids, schedule, screen, table, type_text, until
+from tests.system.console_pilot import (
+    Bench,
+    confirm,
+    field,
+    gone,
+    ids,
+    opened,
+    schedule,
+    shown,
+    table,
+    type_text,
+    until,
+)
 
 SOURCE = '''
 from flowyd import Workflow, workflow
@@ -50,7 +62,7 @@ def test_open_executions_are_listed_newest_first_with_true_counts(bench: Bench) 
 
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["three", "two"])
-        assert "2 open  1 closed" in screen(pilot)
+        await shown(pilot, "2 open  1 closed")
         await pilot.press("o")
         await until(pilot, lambda: ids(pilot) == ["one"])
 
@@ -95,7 +107,7 @@ def test_a_dialogs_target_is_the_one_it_was_opened_for(bench: Bench) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["wanted"])
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await opened(pilot, ActionDialog)
         bench.start("newer")
         await type_text(pilot, "too-old")
         await confirm(pilot)
@@ -118,11 +130,11 @@ def test_many_are_terminated_only_when_their_number_is_typed_in(bench: Bench) ->
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: len(ids(pilot)) == 4)
         await pilot.press("space", "space", "space", "ctrl+t")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await opened(pilot, ActionDialog)
         dialog = pilot.app.screen
         await confirm(pilot)
         await until(pilot, lambda: field(pilot, "field-count").has_focus)
-        assert "type 3 to confirm" in screen(pilot)
+        await shown(pilot, "type 3 to confirm")
         assert pilot.app.screen is dialog
         assert len(bench.open_ids()) == 4
         field(pilot, "field-count").value = "3"
@@ -138,7 +150,7 @@ def test_escape_leaves_a_dialog_and_nothing_happens(bench: Bench) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["kept"])
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await opened(pilot, ActionDialog)
         await pilot.press("escape")
         await until(pilot, lambda: ids(pilot) == ["kept"])
         assert bench.open_ids() == {"kept"}
@@ -152,17 +164,17 @@ def test_a_workflow_is_started_from_the_form_of_its_signature(engine: EngineProc
 
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(pilot.app.screen, TypePicker))
+        await opened(pilot, TypePicker)
         await type_text(pilot, "sma")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
-        await until(pilot, lambda: "Makes a picture small." in screen(pilot))
+        await opened(pilot, StartDialog)
+        await shown(pilot, "Makes a picture small.")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "url: is needed" in screen(pilot))
+        await shown(pilot, "url: is needed")
         await type_text(pilot, "a.png")
         await pilot.press("enter")
         await type_text(pilot, "64")
-        await until(pilot, lambda: "flowyd start small 1" in screen(pilot))
+        await shown(pilot, "flowyd start small 1")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: len(ids(pilot)) == 1)
 
@@ -181,7 +193,7 @@ def test_an_execution_is_started_again_with_changes(bench: Bench) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["first"])
         await pilot.press("r")
-        await until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await opened(pilot, StartDialog)
         await until(pilot, lambda: field(pilot, "arg-json").value == "[[1], {}]")
         field(pilot, "arg-json").value = "[2]"
         await pilot.press("ctrl+s")
@@ -197,11 +209,11 @@ def test_an_execution_is_followed_while_it_goes_on(bench: Bench) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["followed"])
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ExecutionScreen))
-        await until(pilot, lambda: "a decision" in screen(pilot))
+        await opened(pilot, ExecutionScreen)
+        await shown(pilot, "a decision")
         bench.decide(schedule("resize-0-0"))
         await until(pilot, lambda: [s.id for s in table(pilot, "timeline").items] == ["resize-0-0"])
-        await until(pilot, lambda: "no worker has polled list images" in screen(pilot))
+        await shown(pilot, "no worker has polled list images")
         task = bench.call("PollForActivityTask", domain=bench.domain, taskList={"name": "images"})
         bench.call("RespondActivityTaskCompleted", taskToken=task["taskToken"], result="done")
         await until(pilot, lambda: table(pilot, "timeline").items[0].outcome == "completed")
@@ -225,7 +237,7 @@ def test_a_history_is_filtered_and_its_json_searched(bench: Bench) -> None:
         await pilot.press("escape", "w", "slash")
         await type_text(pilot, "needle")
         await pilot.press("enter")
-        assert "a needle in it" in table(pilot, "lines").item.text
+        await until(pilot, lambda: "a needle in it" in table(pilot, "lines").item.text)
 
     bench.run(script)
 
@@ -246,7 +258,7 @@ def test_a_long_history_is_shown_from_its_first_page_on_until_all_of_it_is_there
         pilot.app.push_screen(Watched("long", run_id))
         await until(pilot, lambda: len(table(pilot, "events").items) == len(events))
         assert [item.event_id for item in table(pilot, "events").items] == [e["eventId"] for e in events]
-        assert "are coming" not in screen(pilot)
+        await gone(pilot, "are coming")
 
     bench.run(script)
 
@@ -259,7 +271,7 @@ def test_a_signal_reaches_the_execution(bench: Bench) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["signaled"])
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ActionDialog))
+        await opened(pilot, ActionDialog)
         await type_text(pilot, "approve")
         await confirm(pilot)
         await until(
@@ -275,7 +287,7 @@ def test_a_read_only_console_changes_nothing(engine: EngineProcess) -> None:
 
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["kept"])
-        assert "read-only" in screen(pilot)
+        await shown(pilot, "read-only")
         await pilot.press("ctrl+t", "n", "r")
         await pilot.pause(0.3)
         assert ids(pilot) == ["kept"]
@@ -292,11 +304,11 @@ def test_a_lost_engine_is_told_and_found_again(tmp_path: Path) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["still here"])
         engine.kill()
-        await until(pilot, lambda: "showing what was last seen" in screen(pilot))
+        await shown(pilot, "showing what was last seen")
         assert ids(pilot) == ["still here"]
         assert table(pilot, "executions").has_class("-stale")
         engine.start()
-        await until(pilot, lambda: "showing what was last seen" not in screen(pilot))
+        await gone(pilot, "showing what was last seen")
         assert not table(pilot, "executions").has_class("-stale")
 
     bench.run(script)
@@ -310,14 +322,14 @@ def test_the_keys_of_vi_and_a_click_on_a_heading_work(bench: Bench) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["a", "c", "b"])
         await pilot.press("G")
-        assert table(pilot, "executions").item.workflow_id == "b"
+        await until(pilot, lambda: table(pilot, "executions").item.workflow_id == "b")
         await pilot.press("g")
-        assert table(pilot, "executions").item.workflow_id == "a"
-        heading = screen(pilot).splitlines()[3].index("Workflow id")
+        await until(pilot, lambda: table(pilot, "executions").item.workflow_id == "a")
+        heading = (await shown(pilot, "Workflow id")).splitlines()[3].index("Workflow id")
         await pilot.click("#executions", offset=(heading, 0))
-        assert ids(pilot) == ["a", "b", "c"]
+        await until(pilot, lambda: ids(pilot) == ["a", "b", "c"])
         await pilot.press("equals_sign")
-        assert ids(pilot) == ["c", "b", "a"]
+        await until(pilot, lambda: ids(pilot) == ["c", "b", "a"])
 
     bench.run(script)
 
@@ -331,7 +343,7 @@ def test_every_main_screen_opens_by_its_digit_and_its_help_by_a_question_mark(be
             await pilot.press(str(digit))
             await until(pilot, lambda name=name: table(pilot, name).items)
         await pilot.press("question_mark")
-        await until(pilot, lambda: "On this screen" in screen(pilot))
+        await shown(pilot, "On this screen")
         await pilot.press("escape", "1")
         await until(pilot, lambda: ids(pilot) == ["one"])
 
