@@ -154,5 +154,6 @@ def target_of(namespace: argparse.Namespace) -> Target:
         command_options=("--config", str(namespace.config)) if namespace.config else (),
         workflow_directories=config.flowyd.workflows,
         read_only=namespace.read_only,
+        service="Amazon SWF" if remote else "the engine",
         patience=REMOTE_PATIENCE if remote else 1.0,
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from textual import events, on
 from textual.app import App, ScreenStackError, SystemCommand
@@ -33,6 +34,7 @@ from flowyd.console.screens.task_lists import TaskListsScreen
 from flowyd.console.screens.types import TypesScreen
 from flowyd.console.screens.workers import WorkersScreen
 from flowyd.console.themes import THEMES
+from flowyd.console.typed_ahead import Released, Typed, TypedAhead
 from flowyd.console.view_model import commands
 from flowyd.console.view_model.actions import Action, Step
 from flowyd.console.view_model.done import DoneRow
@@ -42,8 +44,13 @@ from flowyd.errors import FlowydError
 
 #: Pause between two looks at the daemon's status, seconds; it answers within a millisecond.
 STATUS_EVERY_S = 1.0
+#: After so long, seconds, it is said that a screen that must ask first is on its way.
+PATIENCE_S = 0.5
 #: How many actions the console remembers of itself.
 DONE_KEPT = 500
+
+
+Answer = TypeVar("Answer")
 
 
 class Console(App[None]):
@@ -103,6 +110,7 @@ class Console(App[None]):
         self.viewer = False
         self.done: list[DoneRow] = []
         self._asking_status = False
+        self._typed_ahead = TypedAhead(self)
         self._thresholds: collecting.Thresholds | None = None
         for known in THEMES:
             self.register_theme(known)
@@ -117,12 +125,13 @@ class Console(App[None]):
         return self.viewer or self.backend.target.read_only
 
     @property
-    def trouble(self) -> str:
-        """What the banner says; empty when all answer."""
-        return "; ".join(text for text in (self.daemon_trouble, self.swf_trouble) if text)
+    def daemon_loss(self) -> str:
+        """Why a daemon that did answer does so no more; one that never did is no loss."""
+        return self.daemon_trouble if self.status is not None else ""
 
     def on_mount(self) -> None:
         self._thresholds = collecting.make_rare()
+        self.run_worker(self._typed_ahead.hand_on())
         self.set_interval(STATUS_EVERY_S, self._ask_status)
         self._ask_status()
 
@@ -158,6 +167,8 @@ class Console(App[None]):
     @on(StatusLost)
     def _lose_status(self, message: StatusLost) -> None:
         self._asking_status = False
+        if self.status is None and not self.daemon_trouble:
+            self.notify(f"There is no daemon to see or steer: {message.text}", markup=False)
         self.daemon_trouble = message.text
         self._tell_screen()
 
@@ -181,18 +192,56 @@ class Console(App[None]):
     # Going about.
 
     async def on_event(self, event: events.Event) -> None:
-        """Deals with a key over a table at once.
+        """Holds what is typed until its turn has come."""
+        if not isinstance(event, (events.Key, events.Paste)) or event.is_forwarded:
+            await super().on_event(event)
+        elif not self._typed_ahead.holds(event):
+            await self._hand_on(event)
 
-        Textual lets a key walk through the queues of all widgets from the focused one upwards before its
-        binding is found; what is typed meanwhile would go to the old place. A table has no use for a key but
-        as a binding, so the walk can be left out.
+    @on(Released)
+    async def _hand_on_released(self, message: Released) -> None:
+        await self._hand_on(message.typed)
+
+    async def _hand_on(self, typed: Typed) -> None:
+        """Gives a key to who has the focus.
+
+        Textual lets a key climb through the queues of all widgets from the focused one upwards before its
+        binding is found. A table has no use for a key but as a binding, so there the climb is left out.
         """
-        if isinstance(event, events.Key) and not event.is_forwarded and isinstance(self.focused, RowTable):
-            active = self.screen.active_bindings.get(event.key)
-            if active is not None and active.enabled:
-                await self.run_action(active.binding.action, active.node)
-                return
-        await super().on_event(event)
+        focused = self.focused
+        bound = self.screen.active_bindings.get(typed.key) if isinstance(typed, events.Key) else None
+        self._typed_ahead.handed_on(to=focused or self.screen)
+        if isinstance(focused, RowTable) and bound is not None and bound.enabled:
+            await self.run_action(bound.binding.action, bound.node)
+        else:
+            await super().on_event(typed)
+
+    def open_after(self, ask: Callable[[], Answer], then: Callable[[Answer], Any], *, progress: str) -> None:
+        """Asks in a thread for what a screen needs, and opens it with the answer; a refusal is shown.
+
+        What is typed meanwhile is for that screen. `progress` says what takes so long, if it does.
+        """
+        expected = self._typed_ahead.expect()
+
+        def refused(error: Exception) -> None:
+            if expected.is_wanted:
+                expected.fail()
+                self.notify(str(error), severity="error", markup=False)
+
+        def work() -> None:
+            try:
+                answer = ask()
+            except FlowydError as error:
+                self.call_from_thread(refused, error)
+            else:
+                self.call_from_thread(expected.come, partial(then, answer))
+
+        def tell() -> None:
+            if expected.is_wanted:
+                self.notify(f"{progress} …  Esc leaves it", markup=False)
+
+        self.set_timer(PATIENCE_S, tell)
+        self.run_worker(work, thread=True)
 
     async def action_go(self, name: str) -> None:
         await self.switch_mode(name)

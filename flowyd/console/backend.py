@@ -47,6 +47,8 @@ class Target:
     command_options: tuple[str, ...] = ()
     #: Refuse every change, whoever asks.
     read_only: bool = False
+    #: What answers for SWF here, in words.
+    service: str = "the engine"
     #: Pauses between polls are this much longer, where a service throttles.
     patience: float = 1.0
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
@@ -128,7 +129,7 @@ def run_console(console: Console, script: Script, *, size: tuple[int, int] = SIZ
     """Runs a console without a terminal, and the script that presses its keys."""
 
     async def whole() -> None:
-        async with console.run_test(size=size) as pilot:
+        async with console.run_test(size=size, notifications=True) as pilot:
             await script(pilot)
 
     asyncio.run(whole())
@@ -202,10 +203,21 @@ def field(pilot: Pilot[None], name: str) -> Input:
     return found.first(Input)
 
 
+#: Textual's names of keys that are no letters.
+NAMES = {" ": "space", ":": "colon", "/": "slash", "-": "minus", ".": "full_stop", '"': "quotation_mark"}
+
+
 async def type_text(pilot: Pilot[None], text: str) -> None:
     """Types a text key by key."""
-    names = {" ": "space", ":": "colon", "/": "slash", "-": "minus", ".": "full_stop", '"': "quotation_mark"}
-    await pilot.press(*(names.get(character, character) for character in text))
+    await pilot.press(*(NAMES.get(character, character) for character in text))
+
+
+def type_ahead(pilot: Pilot[None], *texts: str) -> None:
+    """Types in one go, without a look at the screen: texts, and keys by name in angle brackets."""
+    for text in texts:
+        named = text[1:-1] if text.startswith("<") else ""
+        for key in [named] if named else text:
+            pilot.app.post_message(events.Key(NAMES.get(key, key), None if named else key))
 
 
 async def confirm(pilot: Pilot[None]) -> None:

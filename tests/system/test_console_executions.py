@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual import events
 from textual.pilot import Pilot
 
 from flowyd.console.dialogs.action import ActionDialog
@@ -296,6 +296,24 @@ def test_a_read_only_console_changes_nothing(engine: EngineProcess) -> None:
     bench.run(script)
 
 
+def test_a_daemon_that_never_answered_is_no_loss(bench: Bench, tmp_path: Path) -> None:
+    bench.target = replace(bench.target, control_socket=tmp_path / "control.sock")
+    bench.start("one")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["one"])
+        await shown(pilot, "There is no daemon")
+        pilot.app.clear_notifications()
+        await gone(pilot, "There is no daemon")
+        # It is asked again and again; that is told neither as a loss nor once more.
+        await pilot.pause(2.5)
+        text = await shown(pilot, "embedded  no daemon", "1 open")
+        assert "showing what was last seen" not in text
+        assert "There is no daemon" not in text
+
+    bench.run(script, size=(160, 48))
+
+
 def test_a_lost_engine_is_told_and_found_again(tmp_path: Path) -> None:
     engine = EngineProcess(tmp_path).start()
     bench = Bench(engine.unix)
@@ -346,19 +364,5 @@ def test_every_main_screen_opens_by_its_digit_and_its_help_by_a_question_mark(be
         await shown(pilot, "On this screen")
         await pilot.press("escape", "1")
         await until(pilot, lambda: ids(pilot) == ["one"])
-
-    bench.run(script)
-
-
-@pytest.mark.parametrize("digit", ["1", "4", "6"])
-def test_a_filter_typed_in_the_same_moment_as_the_screens_key_is_not_lost(bench: Bench, digit: str) -> None:
-    keys = [(digit, digit), ("slash", "/"), *((letter, letter) for letter in "small")]
-
-    async def script(pilot: Pilot[None]) -> None:
-        await pilot.press("3")
-        await until(pilot, lambda: table(pilot, "lists").has_focus)
-        for key, character in keys:
-            pilot.app.post_message(events.Key(key, character))
-        await until(pilot, lambda: field(pilot, "filter").value == "small")
 
     bench.run(script)

@@ -58,10 +58,7 @@ class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
 
     def on_mount(self) -> None:
         inputs = self.query(Input)
-        if inputs:
-            inputs.first().focus()
-        else:
-            self.query_one("#back").focus()
+        self.set_focus(inputs.first() if inputs else self.query_one("#back"))
         self._review()
 
     @property
@@ -118,7 +115,7 @@ class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
         labels = {field.name: field.label for field in self._action.fields}
         text = "; ".join(f"{labels.get(name, 'How many')} {said}" for name, said in wrong.items())
         self.query_one("#problem", Static).update(text)
-        self.query_one(f"#field-{next(iter(wrong))}").focus()
+        self.set_focus(self.query_one(f"#field-{next(iter(wrong))}"))
 
 
 def _targets(action: Action) -> str:

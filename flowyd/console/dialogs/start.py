@@ -113,7 +113,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
         )
 
     def on_mount(self) -> None:
-        self.query(Input).first().focus()
+        self.set_focus(self.query(Input).first())
         self._review()
 
     # What is written.
@@ -219,7 +219,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
                 for field in self.query(f"#{prefix}-{name}")
             ]
             if fields:
-                fields[0].focus()
+                self.set_focus(fields[0])
             return None
 
 

@@ -37,7 +37,7 @@ class TextDialog(ModalScreen[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.set_focus(self.query_one(VerticalScroll))
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(plain(self._text))

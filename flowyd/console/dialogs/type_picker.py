@@ -60,7 +60,7 @@ class TypePicker(ModalScreen[TypeRow | None]):
     def on_mount(self) -> None:
         self.table.styles.height = min(max(len(self._rows), 3), 12) + 1
         self._narrow()
-        self.query_one("#wanted").focus()
+        self.set_focus(self.query_one("#wanted"))
 
     @on(Input.Changed)
     def _narrow(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flowyd.console.dialogs.start import StartDialog, StartDraft
@@ -15,7 +14,6 @@ from flowyd.console.view_model.executions import Execution
 from flowyd.console.view_model.spans import attributes
 from flowyd.console.view_model.start_form import Options
 from flowyd.console.view_model.types import TypeRow, type_rows
-from flowyd.errors import FlowydError
 
 if TYPE_CHECKING:
     from flowyd.console.screens.live import LiveScreen
@@ -37,7 +35,9 @@ def start_new(screen: LiveScreen[Any, Any]) -> None:
         console.push_screen(TypePicker(rows), chosen)
 
     domain = console.domain
-    _in_thread(screen, lambda: list_types(console.backend, domain, "workflow"), choose)
+    console.open_after(
+        lambda: list_types(console.backend, domain, "workflow"), choose, progress="asking for the types"
+    )
 
 
 def start_type(screen: LiveScreen[Any, Any], name: str, version: str) -> None:
@@ -80,7 +80,9 @@ def start_again(screen: LiveScreen[Any, Any], execution: Execution) -> None:
             ),
         )
 
-    _in_thread(screen, lambda: read_execution(console.backend, question), fetched)
+    console.open_after(
+        lambda: read_execution(console.backend, question), fetched, progress="asking for its input"
+    )
 
 
 def _open_form(
@@ -113,7 +115,9 @@ def _open_form(
         )
         console.push_screen(StartDialog(draft), filled_in)
 
-    _in_thread(screen, lambda: find_signature(directories, name, version), opened)
+    console.open_after(
+        lambda: find_signature(directories, name, version), opened, progress="looking for the source"
+    )
 
 
 def _refused(screen: LiveScreen[Any, Any]) -> bool:
@@ -121,17 +125,3 @@ def _refused(screen: LiveScreen[Any, Any]) -> bool:
         screen.notify("You may look, not start", severity="warning")
         return True
     return False
-
-
-def _in_thread(screen: LiveScreen[Any, Any], ask: Callable[[], Any], then: Callable[[Any], None]) -> None:
-    """Asks in a thread and goes on with the answer on the UI thread; a refusal is shown."""
-
-    def work() -> None:
-        try:
-            answer = ask()
-        except FlowydError as error:
-            screen.app.call_from_thread(screen.notify, str(error), severity="error", markup=False)
-        else:
-            screen.app.call_from_thread(then, answer)
-
-    screen.run_worker(work, thread=True, exit_on_error=False)

@@ -89,15 +89,15 @@ which. That module is not served until the type has a new version."""
         row: TypeRow = event.item
         domain = self.console_app.domain
 
-        def describe() -> None:
+        def describe() -> Part:
             request = {"domain": domain, f"{row.kind}Type": {"name": row.name, "version": row.version}}
             try:
                 answer = self.console_app.backend.swf(f"Describe{row.kind.capitalize()}Type", request)
             except FlowydError as error:
-                text = Part(str(error), Tone.BAD)
-            else:
-                text = Part(history.as_json(answer))
-            parts = (*types.drift_note(row), text)
-            self.app.call_from_thread(self.app.push_screen, TextDialog(row.key, parts))
+                return Part(str(error), Tone.BAD)
+            return Part(history.as_json(answer))
 
-        self.run_worker(describe, thread=True, exit_on_error=False)
+        def show(text: Part) -> None:
+            self.app.push_screen(TextDialog(row.key, (*types.drift_note(row), text)))
+
+        self.console_app.open_after(describe, show, progress="asking for the type")

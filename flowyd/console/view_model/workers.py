@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from flowyd.console.view_model import quarantine, wording
 from flowyd.console.view_model.cells import Cell, Column, Part, Tone, cell
+from flowyd.control.drift import drifts_in
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
 
 #: State from outside to sign and tone.
@@ -117,7 +118,8 @@ def _state(row: WorkerRow) -> Cell:
     if row.pool.draining:
         return cell(f"◑ draining {alive}", Tone.WARN)
     if row.pool.broken_modules:
-        return cell(f"{alive}/{row.pool.processes} ✘ module", Tone.BAD)
+        sign = "✘ module" if _unserved(row.pool)[0] else "≠ drift"
+        return cell(f"{alive}/{row.pool.processes} {sign}", Tone.BAD)
     if alive < row.pool.processes:
         return cell(f"{alive}/{row.pool.processes} up", Tone.WARN if alive else Tone.BAD)
     return cell(f"{alive}/{row.pool.processes} up", Tone.GOOD)
@@ -194,9 +196,16 @@ def _restarts(row: WorkerRow) -> Cell:
 def _death(row: WorkerRow) -> Cell:
     if row.worker is not None:
         return cell(row.worker.last_death, Tone.WARN)
-    if row.pool is not None and row.pool.broken_modules:
-        return cell("quarantined: " + ", ".join(row.pool.broken_modules), Tone.BAD)
-    return ()
+    if row.pool is None:
+        return ()
+    named = zip(("quarantined", "drift"), _unserved(row.pool), strict=True)
+    return cell("; ".join(f"{word}: {', '.join(found)}" for word, found in named if found), Tone.BAD)
+
+
+def _unserved(pool: PoolStatus) -> tuple[list[str], list[str]]:
+    """The modules the pool does not serve: those that are quarantined, and those that drifted."""
+    drifted = [module for module, reason in pool.broken_modules.items() if drifts_in(reason)]
+    return [module for module in pool.broken_modules if module not in drifted], drifted
 
 
 def daemon_line(status: DaemonStatus, *, now: float) -> Cell:
@@ -216,7 +225,9 @@ def health(status: DaemonStatus) -> Cell:
     wanted = sum(pool.processes for pool in status.pools)
     up = sum(1 for pool in status.pools for w in pool.workers if w.state in AT_WORK)
     busy = sum(1 for pool in status.pools for w in pool.workers if w.state == "running")
-    broken = len({module for pool in status.pools for module in pool.broken_modules})
+    unserved = [_unserved(pool) for pool in status.pools]
+    broken = len({module for quarantined, _ in unserved for module in quarantined})
+    drifted = len({module for _, drifted in unserved for module in drifted})
     parts = [Part(f"workers {up}/{wanted}", Tone.GOOD if up >= wanted else Tone.WARN)]
     # What needs somebody comes first: a narrow terminal cuts the end.
     held = quarantine.held(status.quarantined)
@@ -224,6 +235,8 @@ def health(status: DaemonStatus) -> Cell:
         parts.append(Part(f"  ‼ {held} held", Tone.BAD))
     if broken:
         parts.append(Part(f"  ✘ {wording.plural(broken, 'module')}", Tone.BAD))
+    if drifted:
+        parts.append(Part(f"  ≠ {drifted} drift", Tone.BAD))
     if busy:
         parts.append(Part(f"  {busy} busy", Tone.BUSY))
     return tuple(parts)

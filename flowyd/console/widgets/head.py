@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from flowyd.console.view_model import workers
+from flowyd.console.view_model import trouble, workers
 from flowyd.console.view_model.cells import Part, Tone, cut, greyed
 
 if TYPE_CHECKING:
@@ -67,10 +67,15 @@ class Head(Vertical):
         self.query_one("#state", Static).update(self._state(), layout=False)
         self.query_one("#places", Static).update(self._places(), layout=False)
         banner = self.query_one("#banner", Static)
-        trouble = console.trouble
-        banner.set_class(bool(trouble), "-shown")
-        if trouble:
-            banner.update(f"▲ showing what was last seen, trying again: {trouble}")
+        lines = trouble.lines(
+            daemon=console.daemon_loss,
+            swf=console.swf_trouble,
+            service=console.backend.target.service,
+            width=max(self.size.width - 2, 1),
+        )
+        banner.set_class(bool(lines), "-shown")
+        if lines:
+            banner.update("\n".join(lines))
 
     def _state(self) -> Content:
         console = self.console_app
@@ -85,7 +90,7 @@ class Head(Vertical):
             health = workers.health(console.status)
             left += greyed(health) if console.daemon_trouble else health
         elif target.control_socket is not None:
-            left.append(Part("no daemon", Tone.WARN))
+            left.append(Part("no daemon", Tone.DIM))
         right = time.strftime("%H:%M:%S")
         if console.read_only:
             right = f"read-only  {right}"

@@ -8,9 +8,11 @@ import pytest
 
 from flowyd.console.view_model import executions, history, log_lines, payloads, summary, task_lists, workers
 from flowyd.console.view_model.cells import Tone, plain
+from flowyd.control.drift import Drift, sentence
 from tests.unit.console.console_script import START, daemon, execution, pool, worker
 from tests.unit.console.console_script import history as events
 
+DRIFT = sentence(Drift(type="resize 1", differences=("heartbeat is 30 there and 60 in the module",)))
 INFO: dict[str, Any] = {
     "execution": {"workflowId": "w", "runId": "r"},
     "workflowType": {"name": "t", "version": "1"},
@@ -56,10 +58,29 @@ def test_a_worker_keeps_its_key_when_its_successor_takes_its_place() -> None:
         (daemon(pool(worker(7), worker(8, "running"))), "workers 2/2  1 busy"),
         (daemon(pool(worker(7), worker(0, "fatal"))), "workers 1/2"),
         (daemon(pool(worker(7), broken_modules={"a.py": "…"})), "workers 1/1  ✘ 1 module"),
+        (daemon(pool(worker(7), broken_modules={"a.py": DRIFT})), "workers 1/1  ≠ 1 drift"),
+        (
+            daemon(pool(worker(7), broken_modules={"a.py": DRIFT, "b.py": "…", "c.py": DRIFT})),
+            "workers 1/1  ✘ 1 module  ≠ 2 drift",
+        ),
     ],
 )
 def test_the_head_says_how_the_daemon_is(status: Any, expected: str) -> None:
     assert plain(workers.health(status)) == expected
+
+
+@pytest.mark.parametrize(
+    ("broken", "state", "death"),
+    [
+        ({"a.py": DRIFT}, "1/1 ≠ drift", "drift: a.py"),
+        ({"a.py": "…", "b.py": DRIFT}, "1/1 ✘ module", "quarantined: a.py; drift: b.py"),
+    ],
+)
+def test_a_pools_line_tells_drift_from_quarantine(broken: dict[str, str], state: str, death: str) -> None:
+    row = workers.rows(daemon(pool(worker(7), broken_modules=broken)))[1]
+    drawn = {c.title: plain(c.draw(row, 80)) for c in workers.columns(now=START)}
+
+    assert (drawn["State"], drawn["Last death"]) == (state, death)
 
 
 def test_a_list_where_tasks_wait_and_nobody_works_is_wrong() -> None:
