@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowyd.cli.options import add_domain
+from flowyd.cli.payloads import configured_store
 from flowyd.cli.reaching import config_of, endpoint_of
 from flowyd.errors import ConfigError, FlowydError
 
@@ -127,6 +128,7 @@ def target_of(namespace: argparse.Namespace) -> Target:
             backend=endpoint,
             connect=lambda: LeanClient(endpoint),
             command_options=("--endpoint", endpoint),
+            long_payloads=configured_store(namespace),
             read_only=namespace.read_only,
         )
     config = config_of(namespace)
@@ -154,6 +156,7 @@ def target_of(namespace: argparse.Namespace) -> Target:
         command_options=("--config", str(namespace.config)) if namespace.config else (),
         workflow_directories=config.flowyd.workflows,
         read_only=namespace.read_only,
+        long_payloads=configured_store(namespace),
         service="Amazon SWF" if remote else "the engine",
         patience=REMOTE_PATIENCE if remote else 1.0,
     )

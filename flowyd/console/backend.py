@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from flowyd.console.view_model.actions import Step
 from flowyd.control.client import ask
@@ -27,6 +27,26 @@ from flowyd.swf.client import Answer, SwfClient
 CONTROL_TIMEOUT_S = 5.0
 #: A decision takes milliseconds; most of a dry run is the start of Python and the import of modules.
 DRY_RUN_S = 20.0
+
+
+class LongPayloads(Protocol):
+    """Payloads that are kept outside of the history. Both are called from threads, and may block."""
+
+    def sent(self, text: str, what: str) -> str:
+        """What travels for the text, which is kept first if it is long.
+
+        Raises:
+            FlowydError: it is not kept.
+        """
+        ...
+
+    def whole(self, travelled: str) -> str:
+        """The text that travelled, itself or by reference.
+
+        Raises:
+            FlowydError: it cannot be had.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +69,8 @@ class Target:
     read_only: bool = False
     #: What answers for SWF here, in words.
     service: str = "the engine"
+    #: Where long inputs are kept; None: they are refused.
+    long_payloads: LongPayloads | None = None
     #: Pauses between polls are this much longer, where a service throttles.
     patience: float = 1.0
 
@@ -110,7 +132,19 @@ class Backend:
             raise FlowydError("this console is read-only")
         if step.control:
             return self.control(step.action, step.request)
-        return self.swf(step.action, step.request)
+        request, kept = dict(step.request), self.target.long_payloads
+        if kept is not None and "input" in request:
+            request["input"] = kept.sent(request["input"], "the input")
+        return self.swf(step.action, request)
+
+    def whole(self, travelled: str) -> str:
+        """A payload's text, also where only a reference to it travelled.
+
+        Raises:
+            FlowydError: it is in a store and cannot be had.
+        """
+        kept = self.target.long_payloads
+        return travelled if kept is None else kept.whole(travelled)
 
     def first_decision(self, command: str) -> dict[str, Any]:
         """What a `flowyd start` command would lead to (`view_model/first_decision.py`); nothing is started.

@@ -56,3 +56,15 @@ def sent_by_script(text: str, what: str) -> str:
         return sent(text, what)
     except PayloadLost as lost:
         raise StoreError(str(lost)) from lost
+
+
+def whole_for_script(travelled: str) -> str:
+    """The text that travelled, itself or by reference.
+
+    Raises:
+        StoreError: no store was named, or it does not have it.
+    """
+    try:
+        return payloads.text(travelled)
+    except PayloadLost as lost:
+        raise StoreError(str(lost)) from lost

@@ -8,9 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
+from flowyd.cli.console import target_of
+from flowyd.cli.main import parsed
+from flowyd.console.app import Console
+from flowyd.console.dialogs.start import StartDialog
+from flowyd.console.memory import Memory
+from flowyd.console.screens.executions import ExecutionsScreen
+from flowyd.swf.references import from_wire
 from tests.system.cli_process import Ended, flowyd
-from tests.system.running_daemon import RunningDaemon, until
+from tests.system.console_pilot import field, opened, run_console, table, type_ahead
+from tests.system.console_pilot import until as pilot_until
+from tests.system.running_daemon import DOMAIN, RunningDaemon, until
 
 MODULE = """
 from flowyd import ActivityProxy, Workflow, activity, workflow
@@ -103,3 +113,31 @@ def test_without_a_store_a_long_input_is_refused_before_it_is_sent(
     assert ended.code == 1
     assert "the input is 40010 characters long, more than the 32768" in ended.err
     assert "[payloads]" in ended.err
+
+
+def test_the_consoles_form_stores_a_long_input_and_shows_it_whole_to_start_again(
+    daemon: RunningDaemon,
+) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await opened(pilot, ExecutionsScreen)
+        type_ahead(pilot, "n", "growth", "<enter>")
+        await opened(pilot, StartDialog)
+        field(pilot, "arg-text").value = TEXT
+        type_ahead(pilot, "<ctrl+s>")
+        await pilot_until(pilot, lambda: len(table(pilot, "executions").items) == 1)
+        await pilot.press("r")
+        await opened(pilot, StartDialog)
+        assert field(pilot, "arg-text").value == TEXT
+
+    run_console(
+        Console(target_of(parsed(["--config", str(daemon.config), "console"])), memory=Memory(None)), script
+    )
+
+    (info,) = daemon.client().call(
+        "ListOpenWorkflowExecutions", {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
+    )["executionInfos"]
+    (started, *_) = daemon.history((info["execution"]["workflowId"], info["execution"]["runId"]))
+    travelled = started["workflowExecutionStartedEventAttributes"]["input"]
+    found = from_wire(travelled)
+    assert found is not None
+    assert json.loads((daemon.folder / "kept" / found.key[:2] / found.key).read_text()) == [[TEXT], {}]

@@ -50,6 +50,8 @@ class StartDraft:
     options: Options
     #: The workflow id when none is written; one for the life of the form: the command shown is the one sent.
     free_id: str
+    #: How many characters an input may have; None: any number.
+    most: int | None
     #: Writes a step's equal command as it works from a shell here.
     spell: Callable[[Step], str]
     #: What a start command would lead to; blocks. None: there is no code here to try.
@@ -143,6 +145,7 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
             given=given,
             options=options,
             free_id=draft.free_id,
+            most=draft.most,
         )
 
     @on(Input.Changed)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowyd.console.dialogs.start import StartDialog, StartDraft
 from flowyd.console.dialogs.type_picker import TypePicker
-from flowyd.console.reading import ExecutionQuestion, list_types, read_execution
+from flowyd.console.reading import ExecutionAnswer, ExecutionQuestion, list_types, read_execution
 from flowyd.console.sources import find_signature
 from flowyd.console.view_model import execution_actions
 from flowyd.console.view_model.executions import Execution
 from flowyd.console.view_model.spans import attributes
 from flowyd.console.view_model.start_form import Options
 from flowyd.console.view_model.types import TypeRow, type_rows
+from flowyd.swf.limits import DATA_CHARACTERS
 
 if TYPE_CHECKING:
     from flowyd.console.screens.live import LiveScreen
@@ -62,13 +63,18 @@ def start_again(screen: LiveScreen[Any, Any], execution: Execution) -> None:
         domain=console.domain, workflow_id=execution.workflow_id, run_id=execution.run_id, known=None
     )
 
-    def fetched(answer: Any) -> None:
+    def fetch() -> tuple[ExecutionAnswer, str]:
+        answer = read_execution(console.backend, question)
+        return answer, console.backend.whole(attributes(answer.events[0]).get("input") or "")
+
+    def fetched(found: tuple[ExecutionAnswer, str]) -> None:
+        answer, given = found
         settings = answer.description["executionConfiguration"]
         _open_form(
             screen,
             name=execution.type_name,
             version=execution.type_version,
-            given=attributes(answer.events[0]).get("input") or "",
+            given=given,
             origin=f"as {execution.workflow_id}",
             options=Options(
                 task_list=settings["taskList"]["name"],
@@ -80,9 +86,7 @@ def start_again(screen: LiveScreen[Any, Any], execution: Execution) -> None:
             ),
         )
 
-    console.open_after(
-        lambda: read_execution(console.backend, question), fetched, progress="asking for its input"
-    )
+    console.open_after(fetch, fetched, progress="asking for its input")
 
 
 def _open_form(
@@ -110,6 +114,7 @@ def _open_form(
             origin=origin,
             options=options,
             free_id=f"{name}-{uuid.uuid4().hex[:12]}",
+            most=None if console.backend.target.long_payloads is not None else DATA_CHARACTERS,
             spell=console.spell,
             first_decision=console.backend.first_decision if directories else None,
         )

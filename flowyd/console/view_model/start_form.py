@@ -176,9 +176,19 @@ def _text(value: Any) -> str:
 
 
 def request(
-    *, domain: str, name: str, version: str, given: str, options: Options, free_id: str
+    *,
+    domain: str,
+    name: str,
+    version: str,
+    given: str,
+    options: Options,
+    free_id: str,
+    most: int | None = DATA_CHARACTERS,
 ) -> dict[str, Any]:
-    """SWF's StartWorkflowExecution; `free_id` is the workflow id where none was written.
+    """SWF's StartWorkflowExecution.
+
+    `free_id` is the workflow id where none was written; `most` is how many characters an input may have
+    (None: any number, as long ones are kept elsewhere).
 
     Raises:
         FormError: an option is not what SWF takes.
@@ -187,8 +197,8 @@ def request(
     tags = options.tags.replace(",", " ").split()
     if len(tags) > TAGS_PER_EXECUTION:
         problems["tags"] = f"at most {TAGS_PER_EXECUTION}, blanks between"
-    if len(given) > DATA_CHARACTERS:
-        problems["arguments"] = f"{len(given):,} characters; SWF takes {DATA_CHARACTERS:,}"
+    if most is not None and len(given) > most:
+        problems["arguments"] = f"{len(given):,} characters; SWF takes {most:,}"
     for label, text in (("workflow_duration", options.workflow_duration), ("priority", options.priority)):
         if text and not text.lstrip("-" if label == "priority" else "").isdigit():
             problems[label] = "must be a whole number"
