@@ -54,6 +54,16 @@ class Nothing(Activity):
         return None
 """
 
+#: The main screens by their digit, and what each shows when it is filled, not before.
+SCREENS = {
+    "2": ("Workers", "list nothing"),
+    "3": ("Lists", "nobody"),
+    "4": ("Types", "imagecateg"),
+    "5": ("Modules", "nothing 1"),
+    "6": ("Domains", "registered"),
+    "8": ("Events", "loaded"),
+    "1": ("Executions", "order-"),
+}
 #: A daemon of hundreds of workers starts them one after the other.
 READY_S = 180.0
 
@@ -65,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with _daemon(folder, workers=options.workers, ready_s=READY_S) as daemon:
             _fill(daemon.endpoint, executions=options.executions, events=options.events)
-            figures = dict(measure(daemon, keys=options.keys, idle_s=options.idle))
+            figures = dict(measure(daemon, keys=options.keys, idle_s=options.idle, events=options.events))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     figures = {"executions": options.executions, "workers": options.workers, **figures}
@@ -156,7 +166,7 @@ def _start(client: LeanClient, kind: dict[str, str], workflow_id: str, *, tags: 
     )
 
 
-def measure(daemon: Daemon, *, keys: int, idle_s: float) -> Iterator[tuple[str, str]]:
+def measure(daemon: Daemon, *, keys: int, idle_s: float, events: int) -> Iterator[tuple[str, str]]:
     """The figures of one console on the daemon, by name, as they come."""
     environment = {**os.environ, "XDG_STATE_HOME": str(daemon.folder), "XDG_CACHE_HOME": str(daemon.folder)}
     command = [*FLOWYD, "--config", str(daemon.config), "console"]
@@ -169,7 +179,10 @@ def measure(daemon: Daemon, *, keys: int, idle_s: float) -> Iterator[tuple[str, 
         yield "filter keystroke", _summary(_type(terminal))
         terminal.press("\x1b")
         terminal.settle(3.0)
-        terminal.until("daemon ", began_at=terminal.press("2"))
+        for digit, (name, sign) in SCREENS.items():
+            yield f"{name} fills", _ms(terminal.until(sign, began_at=terminal.press(digit)))
+            terminal.settle(1.0)
+        terminal.press("2")
         terminal.settle(3.0)
         yield "CPU on Workers, idle", _cpu(terminal, idle_s)
         yield "cursor down on Workers", _summary(_press(terminal, "j", "▌", keys))
@@ -181,7 +194,10 @@ def measure(daemon: Daemon, *, keys: int, idle_s: float) -> Iterator[tuple[str, 
         terminal.until("1 match")
         terminal.press("\r")
         terminal.settle(1.0)
-        yield "a history of that length opens", _ms(terminal.until("signal", began_at=terminal.press("\r")))
+        opened_at = terminal.press("\r")
+        yield "a history of that length begins", _ms(terminal.until("coming", began_at=opened_at))
+        # The sign of the newest event stands only in what is shown of the whole.
+        yield "and the whole of it", _ms(terminal.until(f" {events} ", began_at=opened_at))
         terminal.settle(3.0)
         yield "CPU on the execution, idle", _cpu(terminal, idle_s)
         terminal.press("h")

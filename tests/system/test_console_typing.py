@@ -88,6 +88,20 @@ def test_an_executions_view_and_filter_may_be_typed_ahead(bench: Bench) -> None:
     bench.run(script)
 
 
+def test_what_a_filter_typed_ahead_leaves_is_what_enter_opens(bench: Bench) -> None:
+    for name in ("wanted", "other"):
+        bench.start(name)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["other", "wanted"])
+        type_ahead(pilot, "/id:wanted", "<enter>", "<enter>")
+        await opened(pilot, ExecutionScreen)
+        assert isinstance(pilot.app.screen, ExecutionScreen)
+        assert pilot.app.screen.workflow_id == "wanted"
+
+    bench.run(script)
+
+
 def test_a_signals_name_may_be_typed_ahead(bench: Bench) -> None:
     bench.start("signaled")
 

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Footer, Input, Label, Select, Static
 
+from flowyd.console.view_model import commands
 from flowyd.console.view_model.actions import Action, Field, Step, problems
 from flowyd.console.view_model.wording import plural
 
@@ -75,7 +76,7 @@ class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
     def _review(self) -> None:
         """Writes the equal command for what is filled in so far."""
         self.query_one("#problem", Static).update("")
-        self.query_one("#command", Static).update(self.command_text())
+        show_command(self.query_one("#command", Static), self.command_text())
 
     def command_text(self) -> str:
         """The first target's equal command, and how many more there are; empty while fields are wrong."""
@@ -85,7 +86,7 @@ class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
             return ""
         steps = self._action.steps(values)
         more = f"\n… and {plural(len(steps) - 1, 'command')} more" if len(steps) > 1 else ""
-        return f"$ {self._spell(steps[0])}{more}"
+        return f"{self._spell(steps[0])}{more}"
 
     def action_copy(self) -> None:
         values = self.values
@@ -116,6 +117,13 @@ class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
         text = "; ".join(f"{labels.get(name, 'How many')} {said}" for name, said in wrong.items())
         self.query_one("#problem", Static).update(text)
         self.set_focus(self.query_one(f"#field-{next(iter(wrong))}"))
+
+
+def show_command(place: Static, command: str) -> None:
+    """Writes a command as far as there is room for it; none is written as nothing."""
+    # It has no size before it was first drawn.
+    width = place.content_size.width or place.screen.size.width * 9 // 10 - 8
+    place.update(commands.in_lines(f"$ {command}", width) if command else "")
 
 
 def _targets(action: Action) -> str:

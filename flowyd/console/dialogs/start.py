@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Footer, Input, Label, Select, Static
 
+from flowyd.console.dialogs.action import show_command
 from flowyd.console.dialogs.text import TextDialog
 from flowyd.console.view_model import execution_actions, first_decision, start_form
 from flowyd.console.view_model.actions import Step
@@ -154,10 +155,10 @@ class StartDialog(ModalScreen[dict[str, Any] | None]):
         """Writes the equal command, or nothing while the form cannot be sent."""
         self.query_one("#problem", Static).update("")
         try:
-            text = f"$ {self._draft.spell(execution_actions.start(self.request()))}"
+            text = self._draft.spell(execution_actions.start(self.request()))
         except FormError:
             text = ""
-        self.query_one("#command", Static).update(text)
+        show_command(self.query_one("#command", Static), text)
 
     @on(Input.Submitted)
     def _next(self) -> None:

@@ -32,7 +32,7 @@ from flowyd.console.view_model import (
     timeline,
     waiting,
 )
-from flowyd.console.view_model.cells import Part, Tone
+from flowyd.console.view_model.cells import Part, Tone, cut_inside
 from flowyd.console.view_model.history import EventRow
 from flowyd.console.view_model.spans import Event, Kind, Span
 from flowyd.console.view_model.waiting import Wait
@@ -46,6 +46,9 @@ VIEWS = {
     "payloads": ("i", "Input/result"),
     "raw": ("w", "Raw JSON"),
 }
+
+#: So much of the workflow id is always shown, characters, whatever else stands in its line.
+ID_WIDTH = 16
 
 
 class ExecutionScreen(LiveScreen[ExecutionQuestion, ExecutionAnswer]):
@@ -165,13 +168,18 @@ r  start again with changes      y  copy the command that shows it
     # Placing.
 
     def _title(self) -> None:
-        parts = [Part(self.workflow_id, Tone.STRONG), Part("  ")]
+        parts = [Part("  ")]
         for name, (key, title) in VIEWS.items():
             here = name == self.view
             parts += [Part(f" {key} ", Tone.DIM), Part(title, Tone.STRONG if here else Tone.DIM)]
         if self.answer is not None and not self.answer.whole:
             parts.append(Part(f"  first {len(self.answer.events)} events, the others are coming", Tone.WARN))
+        room = self.size.width - 2 - sum(len(part.text) for part in parts)
+        parts.insert(0, Part(cut_inside(self.workflow_id, max(room, ID_WIDTH)), Tone.STRONG))
         self.query_one("#views", Static).update(content(tuple(parts)))
+
+    def on_resize(self) -> None:
+        self._title()
 
     def _place_overview(self) -> None:
         answer, now = self.answer, time.time()

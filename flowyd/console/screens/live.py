@@ -34,6 +34,8 @@ Answer = TypeVar("Answer")
 TICK_S = 0.25
 #: After an answer the screen pauses at least this many times as long as the answer took.
 PAUSE_FACTOR = 5.0
+#: So long after a letter of the filter nothing is asked: reading long answers would make the next one wait.
+TYPING_S = 0.5
 #: While the service throttles, and while nobody answers, the pause doubles up to this.
 LONGEST_PAUSE_S = 30.0
 
@@ -62,6 +64,10 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         self._pause_s = 0.0
         self._asking = False
         self.filter_text = ""
+        #: When a letter of the filter was typed last, monotonic seconds.
+        self._typed_at = 0.0
+        #: What is shown is not yet what the filter text leaves.
+        self._filter_is_old = False
         #: Its widgets stand, so that something can be shown in them.
         self.is_placed = False
         #: When the last answer came, epoch seconds.
@@ -133,7 +139,8 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     def _tick(self) -> None:
         if not self.is_current or self._asking:
             return
-        if time.monotonic() < self._asked_at + self._pause_s:
+        now = time.monotonic()
+        if now < self._asked_at + self._pause_s or now < self._typed_at + TYPING_S:
             return
         question = self.question()
         if question is None:
@@ -200,11 +207,21 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
+        self._typed_at = time.monotonic()
         self.filter_text = event.value
-        self.filtered()
+        if not self._filter_is_old:
+            self._filter_is_old = True
+            # The letter is drawn first, and what matches is looked for once for all letters that have come.
+            self.call_after_refresh(self._filter)
+
+    def _filter(self) -> None:
+        if self._filter_is_old:
+            self._filter_is_old = False
+            self.filtered()
 
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:
+        self._filter()
         line = self.query_one("#filter", Input)
         line.display = bool(line.value)
         self.focus_table()

@@ -134,6 +134,22 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return text.rjust(width) if right else text.ljust(width)
 
 
+def cut_inside(text: str, width: int) -> str:
+    """The text cut in its middle: of names that a program made, both ends tell them apart."""
+    if len(text) <= width:
+        return text
+    kept = max(width - 1, 0)
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}" if width > 0 else ""
+
+
+def cut_path(path: str, width: int) -> str:
+    """The end of a path, in whole names as far as there is room: it tells more than the beginning."""
+    if len(path) <= width:
+        return path
+    end = path[len(path) - width + 1 :]
+    return f"…{end[end.find('/') :] if '/' in end else end}"
+
+
 def cut(parts: Sequence[Part], width: int) -> list[Part]:
     """The parts of a line as far as they fit."""
     found: list[Part] = []

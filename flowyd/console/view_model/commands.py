@@ -6,8 +6,12 @@ Where flowyd has no command, the AWS command line's is given: it speaks to any S
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+#: A command is shown on so many lines at most; whoever copies it gets all of it.
+LINES = 4
 
 
 def line(*words: str) -> str:
@@ -32,6 +36,19 @@ def with_options(command: str, options: Sequence[str]) -> str:
     words = shlex.split(command)
     end = words.index("--") if "--" in words else len(words)
     return shlex.join((*words[:end], *options, *words[end:]))
+
+
+def in_lines(command: str, width: int) -> str:
+    """The command on few lines of that width, as far as it fits; an ellipsis says that there is more."""
+    lines = textwrap.wrap(
+        command,
+        max(width, 20),
+        max_lines=LINES,
+        placeholder=" …",
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(lines)
 
 
 def signal(workflow_id: str, run_id: str, *, name: str, text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Cell, Column, Tone, by_number, by_text, cell
+from flowyd.console.view_model.cells import Cell, Column, Tone, by_number, by_text, cell, cut_inside
 
 #: How each status is written: sign, word, tone. The sign says it without colours.
 STATUSES = {
@@ -99,7 +99,7 @@ def columns(now: float) -> tuple[Column[Execution], ...]:
         ),
         Column(
             title="Workflow id",
-            draw=lambda e, _w: cell(e.workflow_id, Tone.STRONG),
+            draw=lambda e, w: cell(cut_inside(e.workflow_id, w), Tone.STRONG),
             order=lambda e: by_text(e.workflow_id),
             width=20,
             stretch=4,

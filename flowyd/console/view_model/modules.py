@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_text, cell
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_text, cell, cut_path
 from flowyd.control.drift import Drift, drifts_in
 from flowyd.control.status import DaemonStatus
 
@@ -75,7 +75,7 @@ def module_columns() -> tuple[Column[ModuleRow], ...]:
         Column(title="State", draw=lambda r, _w: _module_state(r), width=13),
         Column(
             title="Type or module",
-            draw=lambda r, w: cell(_tail(r.name, w), Tone.STRONG),
+            draw=lambda r, w: cell(cut_path(r.name, w), Tone.STRONG),
             order=lambda r: by_text(r.name),
             width=20,
             stretch=3,
@@ -88,11 +88,6 @@ def module_columns() -> tuple[Column[ModuleRow], ...]:
             spare=1,
         ),
     )
-
-
-def _tail(name: str, width: int) -> str:
-    """The end of a path tells more than its beginning."""
-    return name if len(name) <= width else f"…{name[len(name) - width + 1 :]}"
 
 
 def _module_state(row: ModuleRow) -> Cell:

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Cell, Column, Part, Tone, by_number, by_text, cell, fit
+from flowyd.console.view_model.cells import (
+    Cell,
+    Column,
+    Part,
+    Tone,
+    by_number,
+    by_text,
+    cell,
+    cut_inside,
+    fit,
+)
 from flowyd.console.view_model.spans import Kind, Span
 
 _OUTCOMES = {
@@ -21,6 +31,8 @@ _OUTCOMES = {
     "terminated": ("■", Tone.WARN),
     "left open": ("·", Tone.DIM),
 }
+#: An id of a child is shown when there is room for so many of its characters.
+_CHILD_ID = 5
 _MOMENTS = {Kind.SIGNAL: "✉", Kind.CANCEL: "⊘", Kind.MARKER: "⚑"}
 
 
@@ -110,8 +122,10 @@ def name(span: Span, width: int) -> Cell:
     sign = {Kind.CHILD: "⤷ ", Kind.TIMER: "┄ ", Kind.LAMBDA: "λ ", Kind.DECISION: "◇ "}.get(span.kind, "")
     kind = span.type.rpartition(" ")[0] or span.type
     text = kind or span.id or ("decision task" if span.kind is Kind.DECISION else span.kind.value)
-    if kind and len(sign + text) + len(span.id) + 2 <= width:
-        return (Part(f"{sign}{text}", Tone.PLAIN), Part(f"  {span.id}", Tone.DIM))
+    room = width - len(sign + text) - 2
+    # Children of one type are told apart by their ids only, other tasks also by what happens to them.
+    if kind and room >= (_CHILD_ID if span.kind is Kind.CHILD else len(span.id)):
+        return (Part(f"{sign}{text}"), Part(f"  {cut_inside(span.id, room)}", Tone.DIM))
     return (Part(fit(f"{sign}{text}", width).rstrip()),)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Column, Tone, cell
+from flowyd.console.view_model.cells import Column, Tone, cell, cut_inside
 from flowyd.console.view_model.spans import Kind, Span
 from flowyd.console.view_model.workers import AT_WORK
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
@@ -214,7 +214,7 @@ def _deaths(workers: Iterable[WorkerStatus]) -> str:
 
 
 _COLUMNS: tuple[Column[Wait], ...] = (
-    Column(title="Waits for", draw=lambda w, _n: cell(w.what), width=20, stretch=2),
+    Column(title="Waits for", draw=lambda w, n: cell(cut_inside(w.what, n)), width=20, stretch=2),
     Column(title="For", draw=lambda w, _n: cell(wording.age(w.for_s), Tone.DIM), width=4, right=True),
     Column(title="Because", draw=lambda w, _n: cell(w.reason, w.tone), width=46, stretch=3),
 )

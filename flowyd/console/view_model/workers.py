@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flowyd.console.view_model import quarantine, wording
-from flowyd.console.view_model.cells import Cell, Column, Part, Tone, cell
+from flowyd.console.view_model.cells import Cell, Column, Part, Tone, cell, cut_inside
 from flowyd.control.drift import drifts_in
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
 
@@ -25,6 +25,8 @@ STATES = {
     "fatal": ("✘", Tone.BAD),
     "quarantined": ("✘", Tone.BAD),
 }
+#: So much of a workflow id is always shown, characters.
+_ID = 8
 _IDLE = frozenset({"polling", "running", "idle"})
 #: States in which a worker takes tasks or soon will.
 AT_WORK = frozenset({"starting", "loading", "idle", "polling", "running"})
@@ -80,7 +82,7 @@ def columns(*, now: float) -> tuple[Column[WorkerRow], ...]:
         Column(title="Pool / pid", draw=_name, width=13, stretch=1),
         Column(title="State", draw=lambda r, _w: _state(r), width=12),
         Column(title="For", draw=lambda r, _w: _for(r), width=4, right=True),
-        Column(title="Task", draw=lambda r, _w: _task(r), width=29, stretch=4),
+        Column(title="Task", draw=_task, width=29, stretch=4),
         Column(title="Beat", draw=lambda r, _w: _beat(r), width=4, right=True),
         Column(title="Done", draw=lambda r, _w: _done(r), width=5, right=True),
         Column(title="Fail", draw=lambda r, _w: _failed(r), width=4, right=True, spare=1),
@@ -129,20 +131,25 @@ def _for(row: WorkerRow) -> Cell:
     return cell(wording.age(row.worker.state_s), Tone.DIM) if row.worker is not None else ()
 
 
-def _task(row: WorkerRow) -> Cell:
+def _task(row: WorkerRow, width: int) -> Cell:
     if row.worker is not None:
-        return _task_parts(row.worker)
+        return _task_parts(row.worker, width)
     assert row.pool is not None
     return cell(f"list {row.pool.task_list}", Tone.DIM)
 
 
-def _task_parts(worker: WorkerStatus) -> Cell:
+def _task_parts(worker: WorkerStatus, width: int | None = None) -> Cell:
+    """Type, workflow id and activity id; the workflow id is cut where the width does not hold them all."""
     task = worker.task
     if task is None:
         return cell("not started, see last death" if worker.state == "fatal" else "", Tone.DIM)
     kind = task.get("type_name", "")
     label = f"decides {kind}" if task.get("kind") == "decision" else kind
-    ids = f"  {task.get('workflow_id', '')}  {task.get('activity_id', '')}"
+    workflow_id, activity_id = task.get("workflow_id", ""), task.get("activity_id", "")
+    if width is not None:
+        room = width - len(label) - len(activity_id) - (4 if activity_id else 2)
+        workflow_id = cut_inside(workflow_id, max(room, _ID))
+    ids = f"  {workflow_id}  {activity_id}"
     return (Part(label), Part(ids.rstrip(), Tone.DIM))
 
 
@@ -199,7 +206,12 @@ def _death(row: WorkerRow) -> Cell:
     if row.pool is None:
         return ()
     named = zip(("quarantined", "drift"), _unserved(row.pool), strict=True)
-    return cell("; ".join(f"{word}: {', '.join(found)}" for word, found in named if found), Tone.BAD)
+    return cell("; ".join(f"{word}: {_files(found)}" for word, found in named if found), Tone.BAD)
+
+
+def _files(modules: list[str]) -> str:
+    """The modules by the names of their files; their folders are those of the configuration."""
+    return ", ".join(module.rpartition("/")[2] for module in modules)
 
 
 def _unserved(pool: PoolStatus) -> tuple[list[str], list[str]]:

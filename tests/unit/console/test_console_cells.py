@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowyd.console.view_model import wording
-from flowyd.console.view_model.cells import Column, cell, fit, plain, widths
+from flowyd.console.view_model.cells import Column, cell, cut_inside, cut_path, fit, plain, widths
 
 
 def column(width: int, *, stretch: int = 0, spare: int = 0) -> Column[str]:
@@ -34,6 +34,32 @@ def test_a_column_without_spare_is_never_left_out() -> None:
 )
 def test_a_text_is_cut_or_padded_to_its_width(text: str, width: int, expected: str) -> None:
     assert fit(text, width) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("order-7", 10, "order-7"),
+        ("22xCJkqfwUyQN448PVz2jRwqftem-picture-1-0", 21, "22xCJkqfwU…icture-1-0"),
+        ("abcdef", 1, "…"),
+        ("abcdef", 0, ""),
+    ],
+)
+def test_a_name_is_cut_in_its_middle_as_both_ends_tell_it_apart(text: str, width: int, expected: str) -> None:
+    assert cut_inside(text, width) == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (40, "/srv/flowyd/activities/captions.py"),
+        (24, "…/activities/captions.py"),
+        (20, "…/captions.py"),
+        (8, "…ions.py"),
+    ],
+)
+def test_of_a_path_whole_names_are_kept_from_its_end(width: int, expected: str) -> None:
+    assert cut_path("/srv/flowyd/activities/captions.py", width) == expected
 
 
 def test_control_characters_never_reach_the_terminal() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 
@@ -94,3 +95,17 @@ def test_a_type_is_registered_with_its_limits() -> None:
     assert step.request["defaultTaskList"] == {"name": "images"}
     assert step.request["defaultTaskStartToCloseTimeout"] == "60"
     assert "--default-task-list=name=images" in shlex.split(step.command)
+
+
+def test_a_long_command_is_shown_as_far_as_there_is_room() -> None:
+    command = commands.line("start", "album", "1", "--input", json.dumps([["http://a.example/b"] * 40, {}]))
+
+    lines = commands.in_lines(f"$ {command}", 70).splitlines()
+
+    assert len(lines) == commands.LINES
+    assert all(len(line) <= 70 for line in lines)
+    assert lines[-1].endswith(" …")
+
+
+def test_a_short_command_is_shown_whole() -> None:
+    assert commands.in_lines("$ flowyd drain images", 70) == "$ flowyd drain images"

@@ -83,6 +83,26 @@ def test_a_pools_line_tells_drift_from_quarantine(broken: dict[str, str], state:
     assert (drawn["State"], drawn["Last death"]) == (state, death)
 
 
+def test_a_workers_task_shows_the_activity_id_however_long_the_workflow_id_is() -> None:
+    task = {
+        "kind": "activity",
+        "type_name": "resize",
+        "workflow_id": "22xC" * 12,
+        "activity_id": "resize-0-1",
+    }
+    row = workers.rows(daemon(pool(worker(7, "running", task=task))))[-1]
+    drawn = next(c for c in workers.columns(now=START) if c.title == "Task")
+
+    assert plain(drawn.draw(row, 40)) == "resize  22xC22xC22…C22xC22xC  resize-0-1"
+
+
+def test_siblings_of_one_parent_are_told_apart_by_the_ends_of_their_ids() -> None:
+    column = next(c for c in executions.columns(START) if c.title == "Workflow id")
+    first, second = (execution(f"{'22xC' * 12}-picture-{n}-0") for n in (1, 2))
+
+    assert plain(column.draw(first, 20)) != plain(column.draw(second, 20))
+
+
 def test_a_list_where_tasks_wait_and_nobody_works_is_wrong() -> None:
     row = task_lists.task_list_row(("activity", "lonely"), {"count": 3, "truncated": False}, daemon())
     column = next(column for column in task_lists.task_list_columns() if column.title == "Waiting")
