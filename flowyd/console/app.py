@@ -44,6 +44,8 @@ from flowyd.errors import FlowydError
 
 #: Pause between two looks at the daemon's status, seconds; it answers within a millisecond.
 STATUS_EVERY_S = 1.0
+#: A service answers within a second; a call that has waited for so long, seconds, tells that it is lost.
+SILENT_S = 5.0
 #: After so long, seconds, it is said that a screen that must ask first is on its way.
 PATIENCE_S = 0.5
 #: How many actions the console remembers of itself.
@@ -133,12 +135,23 @@ class Console(App[None]):
         self._thresholds = collecting.make_rare()
         self.run_worker(self._typed_ahead.hand_on())
         self.set_interval(STATUS_EVERY_S, self._ask_status)
+        self.set_interval(STATUS_EVERY_S, self._look_for_silence)
         self._ask_status()
 
     def on_unmount(self) -> None:
         if self._thresholds is not None:
             collecting.as_before(self._thresholds)
         self.backend.close()
+
+    def _look_for_silence(self) -> None:
+        """Tells of calls that are not answered; a service that is started anew lets them wait."""
+        waited_s = self.backend.waiting_s
+        if waited_s < SILENT_S:
+            return
+        self.swf_trouble = f"{self.backend.target.service} has not answered for {waited_s:.0f} s"
+        if self.live_screen is not None:
+            self.live_screen.set_stale(True)
+            self.live_screen.redraw_head()
 
     def _ask_status(self) -> None:
         if self._asking_status or self.backend.target.control_socket is None:

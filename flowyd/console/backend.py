@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Backend:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._idle: list[SwfClient] = []
+        #: Since when each thread waits for the SWF service, monotonic seconds, by thread.
+        self._waiting: dict[int, float] = {}
         self._lock = threading.Lock()
 
     def swf(self, action: str, request: Mapping[str, Any]) -> Answer:
@@ -98,8 +101,19 @@ class Backend:
         Raises:
             SwfFault, UnreachableError, ProtocolError: as `SwfClient.call`.
         """
-        with self._client() as client:
-            return client.call(action, request)
+        me = threading.get_ident()
+        self._waiting[me] = time.monotonic()
+        try:
+            with self._client() as client:
+                return client.call(action, request)
+        finally:
+            del self._waiting[me]
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the service has not answered a call that it was sent, seconds; 0 while none is out."""
+        began = list(self._waiting.values())
+        return time.monotonic() - min(began) if began else 0.0
 
     def control(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The daemon's answer.

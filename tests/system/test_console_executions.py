@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -330,6 +332,27 @@ def test_a_lost_engine_is_told_and_found_again(tmp_path: Path) -> None:
         assert not table(pilot, "executions").has_class("-stale")
 
     bench.run(script)
+    assert engine.stop() == 0
+
+
+def test_an_engine_that_takes_calls_and_does_not_answer_is_told(tmp_path: Path) -> None:
+    """Its socket still takes connections, as the daemon's does while the engine is started anew."""
+    engine = EngineProcess(tmp_path).start()
+    bench = Bench(engine.unix)
+    bench.start("still here")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["still here"])
+        os.kill(engine.pid, signal.SIGSTOP)
+        try:
+            await shown(pilot, "showing what was last seen", "the engine has not answered for")
+            assert table(pilot, "executions").has_class("-stale")
+        finally:
+            os.kill(engine.pid, signal.SIGCONT)
+        await gone(pilot, "showing what was last seen")
+        assert not table(pilot, "executions").has_class("-stale")
+
+    bench.run(script, size=(160, 48))
     assert engine.stop() == 0
 
 

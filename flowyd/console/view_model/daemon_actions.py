@@ -55,7 +55,7 @@ def recycle(pool: str, pids: Sequence[int]) -> Action:
     names = tuple(f"worker {pid} of pool {pool}" for pid in pids)
     steps = tuple(_control("recycle", {"pid": pid}, name) for pid, name in zip(pids, names, strict=True))
     return Action(
-        title="Recycle",
+        title="Recycle workers",
         verb="Recycle",
         done="recycles",
         targets=names,
@@ -80,7 +80,7 @@ def dump(pool: str, pid: int) -> Action:
 def release_tasks(tasks: Sequence[QuarantinedTask]) -> Action:
     """Runs quarantined tasks again."""
     return Action(
-        title="Release",
+        title="Release a held task",
         verb="Release",
         done="released",
         targets=tuple(map(_task_name, tasks)),
@@ -92,7 +92,7 @@ def release_tasks(tasks: Sequence[QuarantinedTask]) -> Action:
 def fail_tasks(tasks: Sequence[QuarantinedTask]) -> Action:
     """Has quarantined tasks failed, now and at each further attempt."""
     return Action(
-        title="Fail",
+        title="Fail a held task",
         verb="Fail",
         done="failed",
         targets=tuple(map(_task_name, tasks)),
@@ -140,7 +140,7 @@ def reload() -> Action:
     """Loads configuration and modules anew."""
     step = _control("reload", {}, "configuration and modules")
     return Action(
-        title="Reload",
+        title="Reload modules and configuration",
         verb="Reload",
         done="reloaded",
         targets=("configuration and modules",),

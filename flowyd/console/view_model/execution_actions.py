@@ -97,7 +97,7 @@ def terminate(domain: str, executions: Sequence[Execution]) -> Action:
         )
 
     return Action(
-        title="Terminate",
+        title="Terminate an execution",
         verb="Terminate",
         done="terminated",
         targets=tuple(map(_name, executions)),

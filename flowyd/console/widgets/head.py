@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from flowyd.console.view_model import trouble, workers
-from flowyd.console.view_model.cells import Part, Tone, cut, greyed
+from flowyd.console.view_model.cells import Cell, Part, Tone, cut, greyed
 
 if TYPE_CHECKING:
     from flowyd.console.app import Console
@@ -80,21 +80,27 @@ class Head(Vertical):
     def _state(self) -> Content:
         console = self.console_app
         target = console.backend.target
+        told: Cell = ()
+        if console.status is not None:
+            health = workers.health(console.status)
+            told = greyed(health) if console.daemon_trouble else health
+        elif target.control_socket is not None:
+            told = (Part("no daemon", Tone.DIM),)
+        right = time.strftime("%H:%M:%S")
+        if console.read_only:
+            right = f"read-only  {right}"
+        room = self.size.width - len(right) - 3
         left: list[Part] = [
             Part("flowyd", Tone.STRONG),
             Part("  domain ", Tone.DIM),
             Part(console.domain, Tone.STRONG),
             Part(f"  {target.backend}  ", Tone.DIM),
+            *told,
         ]
-        if console.status is not None:
-            health = workers.health(console.status)
-            left += greyed(health) if console.daemon_trouble else health
-        elif target.control_socket is not None:
-            left.append(Part("no daemon", Tone.DIM))
-        right = time.strftime("%H:%M:%S")
-        if console.read_only:
-            right = f"read-only  {right}"
-        left = cut(left, self.size.width - len(right) - 3)
+        if sum(len(part.text) for part in left) > room:
+            # What it speaks to stays the same; how it is may not.
+            left[3] = Part("  ")
+        left = cut(left, room)
         gap = self.size.width - len(right) - 2 - sum(len(part.text) for part in left)
         return content((*left, Part(" " * max(gap, 1)), Part(right, Tone.DIM)))
 
