@@ -97,6 +97,18 @@ def test_an_engine_that_goes_away_is_asked_again(engine: EngineProcess, tmp_path
     assert interrupted(process)[0] == 0
 
 
+def test_a_history_is_followed(engine: EngineProcess, tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    start(engine, "told")
+    process = watching(engine, "history", "--watch", "0.1", "told", out=out)
+    until(lambda: "DecisionTaskScheduled" in out.read_text())
+
+    assert flowyd("--endpoint", engine.unix, "signal", "told", "approve").code == 0
+    until(lambda: "WorkflowExecutionSignaled" in out.read_text())
+
+    assert interrupted(process)[0] == 0
+
+
 def test_a_service_that_is_not_there_at_all_is_an_error(tmp_path: Path) -> None:
     assert flowyd("--endpoint", f"unix://{tmp_path}/no.sock", "list", "--watch").code == 69
 
