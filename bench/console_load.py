@@ -61,7 +61,7 @@ SCREENS = {
     "4": ("Types", "imagecateg"),
     "5": ("Modules", "nothing 1"),
     "6": ("Domains", "registered"),
-    "8": ("Events", "loaded"),
+    "8": ("Events", "is ready"),
     "1": ("Executions", "order-"),
 }
 #: A daemon of hundreds of workers starts them one after the other.
@@ -196,8 +196,8 @@ def measure(daemon: Daemon, *, keys: int, idle_s: float, events: int) -> Iterato
         terminal.settle(1.0)
         opened_at = terminal.press("\r")
         yield "a history of that length begins", _ms(terminal.until("coming", began_at=opened_at))
-        # The sign of the newest event stands only in what is shown of the whole.
-        yield "and the whole of it", _ms(terminal.until(f" {events} ", began_at=opened_at))
+        # The newest event's input: it stands only in what is shown of the whole.
+        yield "and the whole of it", _ms(terminal.until(f"{events - 3}", began_at=opened_at))
         terminal.settle(3.0)
         yield "CPU on the execution, idle", _cpu(terminal, idle_s)
         terminal.press("h")

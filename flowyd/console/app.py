@@ -256,13 +256,18 @@ class Console(App[None]):
         self.set_timer(PATIENCE_S, tell)
         self.run_worker(work, thread=True)
 
+    def delay_update(self, delay: float = 0.0) -> None:
+        """Does not wait: Textual draws nothing for 50 ms when the main screen changes; see `action_go`."""
+
     async def action_go(self, name: str) -> None:
-        await self.switch_mode(name)
+        # One picture, when all widgets of the screen stand.
+        with self.batch_update():
+            await self.switch_mode(name)
 
     async def action_next_place(self, by: int) -> None:
         names = list(self.PLACES)
         here = names.index(self.current_mode) if self.current_mode in names else 0
-        await self.switch_mode(names[(here + by) % len(names)])
+        await self.action_go(names[(here + by) % len(names)])
 
     def action_help(self) -> None:
         if self.live_screen is not None:
@@ -271,7 +276,7 @@ class Console(App[None]):
     def look_at(self, domain: str) -> None:
         """Shows another domain from now on."""
         self.domain = domain
-        self.switch_mode("executions")
+        self.call_later(self.action_go, "executions")
 
     def watch_theme(self, theme: str) -> None:
         """Remembers a theme that the reader chose, not the one the console came with."""
@@ -281,7 +286,8 @@ class Console(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for name, title in self.PLACES.items():
-            yield SystemCommand(title, f"Show {title.lower()}", lambda name=name: self.switch_mode(name))
+            show = partial(self.call_later, self.action_go, name)
+            yield SystemCommand(title, f"Show {title.lower()}", show)
         if isinstance(screen, LiveScreen):
             for active in screen.active_bindings.values():
                 binding = active.binding

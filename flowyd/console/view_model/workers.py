@@ -26,7 +26,7 @@ STATES = {
     "quarantined": ("✘", Tone.BAD),
 }
 #: So much of a workflow id is always shown, characters.
-_ID = 8
+_ID = 16
 _IDLE = frozenset({"polling", "running", "idle"})
 #: States in which a worker takes tasks or soon will.
 AT_WORK = frozenset({"starting", "loading", "idle", "polling", "running"})
