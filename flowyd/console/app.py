@@ -222,12 +222,13 @@ class Console(App[None]):
         binding is found. A table has no use for a key but as a binding, so there the climb is left out.
         """
         focused = self.focused
-        bound = self.screen.active_bindings.get(typed.key) if isinstance(typed, events.Key) else None
         self._typed_ahead.handed_on(to=focused or self.screen)
-        if isinstance(focused, RowTable) and bound is not None and bound.enabled:
-            await self.run_action(bound.binding.action, bound.node)
-        else:
-            await super().on_event(typed)
+        if isinstance(focused, RowTable) and isinstance(typed, events.Key):
+            bound = self.screen.active_bindings.get(typed.key)
+            if bound is not None and bound.enabled:
+                await self.run_action(bound.binding.action, bound.node)
+                return
+        await super().on_event(typed)
 
     def open_after(self, ask: Callable[[], Answer], then: Callable[[Answer], Any], *, progress: str) -> None:
         """Asks in a thread for what a screen needs, and opens it with the answer; a refusal is shown.

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from textual import events
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.screen import Screen
 
 #: How often a key's path is gone along: a key climbs to the app, which finds the binding; the widget that is
 #: bound says what happened; and that climbs to the screen, which may then open or leave a screen.
@@ -119,17 +120,25 @@ class TypedAhead:
                 self._app.post_message(Released(self._held.popleft()))
 
     @property
+    def _top(self) -> Screen[Any] | None:
+        """The screen on top; None while the app begins or ends."""
+        try:
+            return self._app.screen
+        except ScreenStackError:
+            return None
+
+    @property
     def _stands(self) -> bool:
-        return self.expected is None and self._app.screen.is_mounted
+        return self.expected is None and self._top is not None and self._top.is_mounted
 
     async def _until_a_screen_stands(self) -> None:
         while True:
-            top = self._app.screen
+            top = self._top
             # A screen takes from its queue only when its widgets stand.
-            await _through(top)
-            await _through(self._app)
+            for pump in (top, self._app) if top is not None else ():
+                await _through(pump)
             self._leave_if_escaped()
-            if self._stands and self._app.screen is top:
+            if self._stands and self._top is top:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
