@@ -67,9 +67,12 @@ def lines(shown: Shown, page: Page) -> list[str]:
             out += ["", title, *_indented(table(span_columns(shown.now, kind), ours, _narrower(page)))]
     out += _texts(found)
     if execution.is_open:
-        waits = waiting.waits(found, run_id=execution.run_id, status=shown.status, now=shown.now)
+        context = shown.description.get("latestExecutionContext")
+        waits = waiting.waits(
+            found, run_id=execution.run_id, status=shown.status, now=shown.now, context=context
+        )
         out += ["", "Waiting", *_indented(table(waiting.columns(waits), waits, _narrower(page)))]
-        out += _last_decision(shown.description.get("latestExecutionContext"))
+        out += _last_decision(context)
     return out
 
 

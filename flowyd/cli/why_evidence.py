@@ -114,12 +114,11 @@ def _unknown(_wait: Wait, span: Span | None, facts: Facts) -> _Found:
     return [*_waiting_tasks(span, facts), f"who polls {kind} tasks there is not known without a daemon"], []
 
 
-def _signal(_wait: Wait, _span: Span | None, facts: Facts) -> _Found:
+def _signal(wait: Wait, _span: Span | None, facts: Facts) -> _Found:
     at, names = stands(facts.description.get("latestExecutionContext"))
     evidence = [f"the code stands at {at}"] if at else []
     evidence += [f"it asked for: {', '.join(names)}"] if names else []
-    wanted = next((name for name in names if name.startswith("signal ")), "signal NAME")
-    name = wanted.removeprefix("signal ").rpartition("-")[0] or "NAME"
+    name = wait.what.removeprefix("signal ") if wait.what.startswith("signal ") else "NAME"
     execution = facts.execution
     return evidence, [("signal", execution.workflow_id, name, "--run-id", execution.run_id)]
 

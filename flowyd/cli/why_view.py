@@ -73,6 +73,7 @@ def _waits(facts: Facts) -> tuple[Wait, ...]:
         status=facts.status,
         now=facts.now,
         workflow_type=f"{execution.type_name} {execution.type_version}",
+        context=facts.description.get("latestExecutionContext"),
     )
 
 

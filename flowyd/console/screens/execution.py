@@ -201,7 +201,13 @@ r  start again with changes      y  copy the command that shows it
         # What it waits for is told by the end of its history.
         table.display = run.is_open and answer.whole
         if table.display:
-            found = waiting.waits(self._spans, run_id=run.run_id, status=self.console_app.status, now=now)
+            found = waiting.waits(
+                self._spans,
+                run_id=run.run_id,
+                status=self.console_app.status,
+                now=now,
+                context=answer.description.get("latestExecutionContext"),
+            )
             table.show(found, waiting.columns(found))
 
     def _extend_rows(self, events: Sequence[Event]) -> None:

@@ -6,6 +6,7 @@ it). Without a daemon, or with workers elsewhere, only the first side is told.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -54,6 +55,8 @@ class Wait:
     advice: str = ""
 
 
+#: How flowyd's decider begins the name of a signal that code waits for.
+_SIGNAL = "signal "
 #: Cause, reason, tone and advice of a wait.
 _Reason = tuple[Cause, str, Tone, str]
 
@@ -69,20 +72,29 @@ class _Scene:
 
 
 def waits(
-    spans: Sequence[Span], *, run_id: str, status: DaemonStatus | None, now: float, workflow_type: str = ""
+    spans: Sequence[Span],
+    *,
+    run_id: str,
+    status: DaemonStatus | None,
+    now: float,
+    workflow_type: str = "",
+    context: str | None = None,
 ) -> tuple[Wait, ...]:
     """What the open spans of an open execution wait for, what is wrong first.
 
     `status` is None where no daemon is asked; with `workflow_type`, "name version", it is told whether a pool
-    knows it. An execution with nothing open in it waits for a signal or a cancel request.
+    knows it. `context` is the latest execution context, in which flowyd's decider names the signals that the
+    code waits for. An execution with nothing open in it waits for a signal or a cancel request.
     """
     scene = _Scene(status=status, run_id=run_id, workflow_type=workflow_type, now=now)
     found = [_wait(span, scene) for span in spans if span.is_open]
     found.sort(key=lambda wait: (wait.tone is not Tone.BAD, wait.tone is not Tone.WARN))
+    since = max((span.ended_at or 0.0 for span in spans if span.ended_at is not None), default=now)
+    # An open decision may have been scheduled by the very signal.
+    decided = not any(span.is_open and span.kind is Kind.DECISION for span in spans)
+    found += [_signal(name, now - since) for name in _signals_in(context) if decided]
     if found:
         return tuple(found)
-    ended = [span for span in spans if span.ended_at is not None]
-    since = max((span.ended_at or 0.0 for span in ended), default=now)
     return (
         Wait(
             key="signal",
@@ -94,6 +106,26 @@ def waits(
             advice="send the signal it waits for, or terminate it",
         ),
     )
+
+
+def _signal(name: str, for_s: float) -> Wait:
+    return Wait(
+        key=f"signal {name}",
+        what=f"signal {name}",
+        cause=Cause.SIGNAL,
+        reason="nobody has sent it since",
+        tone=Tone.WAITING,
+        for_s=for_s,
+    )
+
+
+def _signals_in(context: str | None) -> list[str]:
+    """The names of the signals in a context of flowyd's decider, which counts those of one name."""
+    try:
+        listed = json.loads(context or "{}")["waits_for"]
+        return [what[len(_SIGNAL) :].rpartition("-")[0] for what in listed if what.startswith(_SIGNAL)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _wait(span: Span, scene: _Scene) -> Wait:

@@ -6,7 +6,7 @@ import pytest
 
 from flowyd.console.view_model.cells import Tone
 from flowyd.console.view_model.spans import spans
-from flowyd.console.view_model.waiting import Wait, waits
+from flowyd.console.view_model.waiting import Cause, Wait, waits
 from flowyd.control.status import DaemonStatus
 from tests.unit.console.console_script import START, daemon, history, pool, scheduled, worker
 
@@ -107,6 +107,37 @@ def test_a_task_on_a_sticky_list_is_offered_to_the_worker_that_knows_the_run() -
 
 def test_an_execution_with_nothing_open_waits_for_a_signal() -> None:
     assert only(waits((), run_id="run", status=None, now=NOW)).what == "a signal"
+
+
+CONTEXT = '{"waits_for": ["signal approved-0", "timer-0 (30 s)"], "more": 0, "at": "/f.py:3"}'
+TIMER = (1.0, "TimerStarted", {"timerId": "t", "startToFireTimeout": "30"})
+
+
+def test_a_signal_that_the_code_waits_for_stands_beside_what_is_open() -> None:
+    found = waits(spans(history(TIMER)), run_id="run", status=None, now=NOW, context=CONTEXT)
+
+    assert [(w.what, w.cause) for w in found] == [
+        ("timer t", Cause.TIMER),
+        ("signal approved", Cause.SIGNAL),
+    ]
+
+
+def test_a_signal_that_alone_is_waited_for_has_its_name() -> None:
+    context = '{"waits_for": ["signal go-on-12"], "more": 0, "at": "/f.py:3"}'
+
+    assert only(waits((), run_id="run", status=None, now=NOW, context=context)).what == "signal go-on"
+
+
+def test_what_the_code_waited_for_before_an_open_decision_may_be_there_by_now() -> None:
+    decision = {"taskList": {"name": "l"}, "startToCloseTimeout": "60"}
+    found = spans(history((0.0, "DecisionTaskScheduled", decision)))
+
+    assert only(waits(found, run_id="run", status=None, now=NOW, context=CONTEXT)).what == "a decision"
+
+
+@pytest.mark.parametrize("context", ["", "no JSON", "[]", '{"waits_for": 3}', '{"waits_for": [7, "x"]}'])
+def test_a_context_that_is_not_flowyds_names_no_signal(context: str) -> None:
+    assert only(waits((), run_id="run", status=None, now=NOW, context=context)).what == "a signal"
 
 
 def test_what_is_wrong_stands_first() -> None:
