@@ -82,16 +82,16 @@ def columns(*, now: float) -> tuple[Column[WorkerRow], ...]:
         Column(title="Pool / pid", draw=_name, width=13, stretch=1),
         Column(title="State", draw=lambda r, _w: _state(r), width=12),
         Column(title="For", draw=lambda r, _w: _for(r), width=4, right=True),
-        Column(title="Task", draw=_task, width=23, stretch=4),
+        Column(title="Task", draw=_task, width=29, stretch=4),
         Column(title="Beat", draw=lambda r, _w: _beat(r), width=4, right=True),
         Column(title="Done", draw=lambda r, _w: _done(r), width=5, right=True),
         Column(title="Fail", draw=lambda r, _w: _failed(r), width=4, right=True, spare=1),
         Column(title="RSS", draw=lambda r, _w: _rss(r), width=7, right=True, spare=2),
-        Column(title="CPU", draw=lambda r, _w: _cpu(r), width=4, right=True, spare=2),
+        Column(title="CPU", draw=lambda r, _w: _cpu(r), width=4, right=True, spare=3),
         Column(title="Up", draw=lambda r, _w: _up(r, now), width=4, right=True, spare=4),
         Column(title="Report", draw=lambda r, _w: _report(r), width=6, right=True, spare=5),
         Column(title="Died", draw=lambda r, _w: _restarts(r), width=4, right=True, spare=1),
-        Column(title="Last death", draw=lambda r, _w: _death(r), width=17, stretch=2, spare=3),
+        Column(title="Last death", draw=lambda r, _w: _death(r), width=17, stretch=2, spare=2),
     )
 
 
