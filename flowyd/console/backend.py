@@ -23,6 +23,7 @@ from flowyd.control.client import ask
 from flowyd.control.status import DaemonStatus, decode_status
 from flowyd.errors import FlowydError, UnreachableError
 from flowyd.swf.client import Answer, SwfClient
+from flowyd.swf.lean import LeanClient
 
 #: The control socket answers from the supervisor's loop, within milliseconds; this is for a busy host.
 CONTROL_TIMEOUT_S = 5.0
@@ -91,6 +92,8 @@ class Backend:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._idle: list[SwfClient] = []
+        #: Clients in the hands of a thread.
+        self._lent: list[SwfClient] = []
         #: Since when each thread waits for the SWF service, monotonic seconds, by thread.
         self._waiting: dict[int, float] = {}
         self._lock = threading.Lock()
@@ -194,19 +197,26 @@ class Backend:
                 return
 
     def close(self) -> None:
-        """Closes the connections that nobody uses at the moment."""
+        """Closes the connections; calls that a local engine has not answered are broken off."""
         with self._lock:
             idle, self._idle = self._idle, []
+            lent = list(self._lent)
         for client in idle:
             client.close()
+        for client in lent:
+            if isinstance(client, LeanClient):
+                client.break_off()
 
     @contextmanager
     def _client(self) -> Iterator[SwfClient]:
         with self._lock:
             client = self._idle.pop() if self._idle else None
         client = client if client is not None else self.target.connect()
+        with self._lock:
+            self._lent.append(client)
         try:
             yield client
         finally:
             with self._lock:
+                self._lent.remove(client)
                 self._idle.append(client)

@@ -82,6 +82,9 @@ class LeanClient:
         self._read_timeout_s = read_timeout_s
         #: Connections without a request under way.
         self._kept: list[_Connection] = []
+        #: That of the call that is under way, and whether calls have been broken off.
+        self._current: _Connection | None = None
+        self._is_broken_off = False
         #: Ids of polls: no other client has the first part, no other poll of this one the second.
         self._name = os.urandom(8).hex()
         self._polls = itertools.count(1)
@@ -94,13 +97,15 @@ class LeanClient:
         """See `SwfClient.call`."""
         message = self._message(action, request, self.new_poll_id() if action in POLLS else "")
         for attempt in range(1, _MOST_ATTEMPTS + 1):
-            connection = self._connection()
+            connection = self._current = self._connection()
             try:
+                if self._is_broken_off:
+                    raise _Broken(was_sent=False, why="it was broken off")
                 connection.send(message)
                 response = connection.receive()
             except _Broken as error:
                 connection.close()
-                may_repeat = not error.was_sent or action in _HARMLESS_TWICE
+                may_repeat = not self._is_broken_off and (not error.was_sent or action in _HARMLESS_TWICE)
                 if not may_repeat or attempt == _MOST_ATTEMPTS:
                     raise self._unreachable(action, error) from error
                 continue
@@ -145,6 +150,12 @@ class LeanClient:
                 continue
             return PendingPoll(action=action, connection=connection, keep=self._keep)
         raise self._unreachable(action, last) from last
+
+    def break_off(self) -> None:
+        """From any thread: ends the call that is under way, and all that follow, with UnreachableError."""
+        self._is_broken_off = True
+        if self._current is not None:
+            self._current.shut()
 
     def close(self) -> None:
         """See `SwfClient.close`; polls under way keep their connections."""
@@ -278,6 +289,11 @@ class _Connection:
             # A fault may have been answered before the whole request was read, such as that it is too large.
             if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
                 raise _Broken(was_sent=True, why=str(error)) from error
+
+    def shut(self) -> None:
+        """Wakes who receives; closing would not."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def end_sending(self) -> None:
         # If the peer was faster, `receive` sees what it left.

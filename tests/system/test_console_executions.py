@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.reading import FIRST_PAGE, ExecutionAnswer
 from flowyd.console.screens.execution import ExecutionScreen
+from flowyd.console.screens.executions import ExecutionsScreen
 from flowyd.console.widgets.row_table import RowTable
 from tests.contract.engine_process import EngineProcess
 from tests.system.console_pilot import (
@@ -353,6 +355,34 @@ def test_an_engine_that_takes_calls_and_does_not_answer_is_told(tmp_path: Path) 
         assert not table(pilot, "executions").has_class("-stale")
 
     bench.run(script, size=(160, 48))
+    assert engine.stop() == 0
+
+
+def test_leaving_does_not_wait_for_an_engine_that_does_not_answer(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path).start()
+    bench = Bench(engine.unix)
+    waited_for = []
+
+    def let_it_answer() -> None:
+        waited_for.append("its answer")
+        os.kill(engine.pid, signal.SIGCONT)
+
+    release = threading.Timer(20.0, let_it_answer)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await opened(pilot, ExecutionsScreen)
+        os.kill(engine.pid, signal.SIGSTOP)
+        release.start()
+        await pilot.press("n")
+        await until(pilot, lambda: pilot.app.backend.waiting_s > 0.5)  # type: ignore[attr-defined]
+        await pilot.press("ctrl+q")
+
+    try:
+        bench.run(script)
+        assert not waited_for
+    finally:
+        release.cancel()
+        os.kill(engine.pid, signal.SIGCONT)
     assert engine.stop() == 0
 
 
