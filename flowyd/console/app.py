@@ -23,7 +23,7 @@ from flowyd.console.backend import Backend, Target
 from flowyd.console.dialogs.action import ActionDialog
 from flowyd.console.dialogs.help import HelpDialog
 from flowyd.console.memory import Memory
-from flowyd.console.messages import StatusLost, StatusSeen, StepDone
+from flowyd.console.messages import StatusLost, StatusSeen, StepDone, SwfAnswers
 from flowyd.console.screens.domains import DomainsScreen
 from flowyd.console.screens.done import DoneScreen
 from flowyd.console.screens.events import EventsScreen
@@ -41,9 +41,12 @@ from flowyd.console.view_model.done import DoneRow
 from flowyd.console.widgets.row_table import RowTable
 from flowyd.control.status import DaemonStatus
 from flowyd.errors import FlowydError
+from flowyd.swf.faults import SwfFault, ThrottlingException
 
 #: Pause between two looks at the daemon's status, seconds; it answers within a millisecond.
 STATUS_EVERY_S = 1.0
+#: Pause between two looks for a service that was lost, seconds.
+PROBE_EVERY_S = 2.0
 #: A service answers within a second; a call that has waited for so long, seconds, tells that it is lost.
 SILENT_S = 5.0
 #: After so long, seconds, it is said that a screen that must ask first is on its way.
@@ -112,6 +115,9 @@ class Console(App[None]):
         self.viewer = False
         self.done: list[DoneRow] = []
         self._asking_status = False
+        #: A service that was lost is being asked for; and when it was last, monotonic seconds.
+        self._probing = False
+        self._probed_at = 0.0
         self._typed_ahead = TypedAhead(self)
         self._thresholds: collecting.Thresholds | None = None
         for known in THEMES:
@@ -136,12 +142,43 @@ class Console(App[None]):
         self.run_worker(self._typed_ahead.hand_on())
         self.set_interval(STATUS_EVERY_S, self._ask_status)
         self.set_interval(STATUS_EVERY_S, self._look_for_silence)
+        self.set_interval(STATUS_EVERY_S, self._look_for_swf)
         self._ask_status()
 
     def on_unmount(self) -> None:
         if self._thresholds is not None:
             collecting.as_before(self._thresholds)
         self.backend.close()
+
+    def _look_for_swf(self) -> None:
+        """Asks for a service that was lost, where the screen does not do so itself."""
+        screen = self.live_screen
+        asks = screen is not None and screen.asks_swf and screen.question() is not None
+        due = time.monotonic() >= self._probed_at + PROBE_EVERY_S * self.backend.target.patience
+        if not self.swf_trouble or asks or self._probing or not due:
+            return
+        self._probing, self._probed_at = True, time.monotonic()
+        self.run_worker(self._probe, thread=True, exit_on_error=False)
+
+    def _probe(self) -> None:
+        try:
+            self.backend.swf("DescribeDomain", {"name": self.domain})
+        except ThrottlingException:
+            return
+        except SwfFault:
+            # Refused is answered.
+            self.post_message(SwfAnswers())
+        except FlowydError:
+            return
+        else:
+            self.post_message(SwfAnswers())
+        finally:
+            self._probing = False
+
+    @on(SwfAnswers)
+    def _find_swf(self) -> None:
+        self.swf_trouble = ""
+        self._tell_screen()
 
     def _look_for_silence(self) -> None:
         """Tells of calls that are not answered; a service that is started anew lets them wait."""

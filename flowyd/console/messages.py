@@ -42,6 +42,11 @@ class StatusLost(Message):
 
 
 @dataclass
+class SwfAnswers(Message):
+    """The SWF service, which did not answer, does."""
+
+
+@dataclass
 class StepDone(Message):
     """One step of an action has been carried out, or refused."""
 

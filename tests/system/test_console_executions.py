@@ -337,6 +337,23 @@ def test_a_lost_engine_is_told_and_found_again(tmp_path: Path) -> None:
     assert engine.stop() == 0
 
 
+def test_an_engine_is_found_again_also_on_a_screen_that_asks_it_nothing(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path).start()
+    bench = Bench(engine.unix)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await opened(pilot, ExecutionsScreen)
+        engine.kill()
+        await shown(pilot, "showing what was last seen")
+        await pilot.press("2")
+        await shown(pilot, "showing what was last seen", "Pool / pid")
+        engine.start()
+        await gone(pilot, "showing what was last seen")
+
+    bench.run(script)
+    assert engine.stop() == 0
+
+
 def test_an_engine_that_takes_calls_and_does_not_answer_is_told(tmp_path: Path) -> None:
     """Its socket still takes connections, as the daemon's does while the engine is started anew."""
     engine = EngineProcess(tmp_path).start()

@@ -55,6 +55,7 @@ Starts and deaths of workers, reloads, quarantines, and every command
 with the user id that asked. /uid 0 shows what root asked for."""
     every_s = 1.0
 
+    asks_swf = False
     heading = "Events"
     subheading = "of the daemon, newest first"
     table_id = "daemon-events"

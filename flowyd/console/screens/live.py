@@ -53,6 +53,8 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
 
     #: Pause between two questions, seconds.
     every_s: ClassVar[float] = 2.0
+    #: Its questions go to the SWF service, so that their answers tell that it is there.
+    asks_swf: ClassVar[bool] = True
     #: Actions that change something; a reader who may only look does not see their keys.
     changes: ClassVar[frozenset[str]] = frozenset()
     #: What the help says of this screen, one line per key or fact.
@@ -167,7 +169,8 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         patience = self.console_app.backend.target.patience
         self._pause(max(self.every_s * patience, message.took_s * PAUSE_FACTOR))
         self.answered_at = time.time()
-        self.console_app.swf_trouble = ""
+        if self.asks_swf:
+            self.console_app.swf_trouble = ""
         self.show(cast(Answer, message.answer))
 
     @on(NotFetched)

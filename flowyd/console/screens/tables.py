@@ -94,6 +94,8 @@ class TableScreen(LiveScreen[Question, Answer], Generic[Question, Answer, Row]):
 class StatusScreen(TableScreen[None, Any, Row], Generic[Row]):
     """A table over what the app knows; it asks nothing by itself."""
 
+    asks_swf = False
+
     def on_mount(self) -> None:
         super().on_mount()
         self.status_changed()

@@ -44,6 +44,7 @@ Y  copy the command that shows the log"""
         self._lines: tuple[LogLine, ...] = ()
         self._following = True
 
+    asks_swf = False
     heading = "Log"
     table_id = "log"
     empty = "it has written nothing yet"

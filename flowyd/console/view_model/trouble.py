@@ -6,6 +6,8 @@ import textwrap
 
 #: A banner takes no more from the screen, however long the paths are that it names.
 LINES = 2
+#: A screen that is not laid out yet has no width; it is drawn again when it has.
+_NARROWEST = 20
 _SHOWING = "showing what was last seen, trying again"
 
 
@@ -15,6 +17,7 @@ def lines(*, daemon: str, swf: str, service: str, width: int) -> tuple[str, ...]
     `daemon` and `swf` are why the one and the other cannot be asked, empty if they can; `service` is what
     answers for SWF here.
     """
+    width = max(width, _NARROWEST)
     if daemon and swf:
         first = f"▲ no daemon, no {service.removeprefix('the ')}: {_SHOWING}"
         return (_cut(first, width), _cut(f"  {daemon}", width))

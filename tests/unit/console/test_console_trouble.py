@@ -28,6 +28,12 @@ def test_a_loss_takes_two_lines_at_most(daemon: str, swf: str, width: int) -> No
     assert "showing what was last seen" in found[0]
 
 
+@pytest.mark.parametrize("width", [-2, 0, 1, 5])
+def test_a_screen_without_a_width_yet_is_no_error(width: int) -> None:
+    assert len(trouble.lines(daemon=DAEMON, swf="", service="the engine", width=width)) <= 2
+    assert len(trouble.lines(daemon=DAEMON, swf=ENGINE, service="the engine", width=width)) <= 2
+
+
 def test_that_both_are_lost_is_said_in_the_first_line() -> None:
     first, second = trouble.lines(daemon=DAEMON, swf=ENGINE, service="the engine", width=78)
 
