@@ -16,6 +16,7 @@ from textual import events, on
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
+from textual.reactive import var
 from textual.screen import Screen
 
 from flowyd.console import collecting
@@ -88,6 +89,9 @@ class Console(App[None]):
         "done": "Done",
         "events": "Events",
     }
+
+    #: How far an action on many has got, such as "terminated 12 of 300"; empty while none goes on.
+    progress: var[str] = var("")
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -395,6 +399,8 @@ class Console(App[None]):
             ),
         )
         del self.done[DONE_KEPT:]
+        more = message.place < message.total
+        self.progress = f"{message.done} {message.place} of {message.total}" if more else ""
         if error:
             self.notify(f"{step.target}: {error}", severity="error", markup=False, timeout=10)
         elif message.place == message.total:

@@ -18,6 +18,7 @@ from flowyd.console.dialogs.type_picker import TypePicker
 from flowyd.console.reading import FIRST_PAGE, ExecutionAnswer
 from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.screens.executions import ExecutionsScreen
+from flowyd.console.widgets.head import Head
 from flowyd.console.widgets.row_table import RowTable
 from tests.contract.engine_process import EngineProcess
 from tests.system.console_pilot import (
@@ -144,6 +145,59 @@ def test_many_are_terminated_only_when_their_number_is_typed_in(bench: Bench) ->
         field(pilot, "field-count").value = "3"
         await confirm(pilot)
         await until(pilot, lambda: bench.open_ids() == {"order-0"})
+
+    bench.run(script)
+
+
+def test_many_that_are_terminated_are_counted_while_it_goes_on(bench: Bench) -> None:
+    for number in range(60):
+        bench.start(f"order-{number}")
+    seen: set[str] = set()
+
+    def note(progress: str) -> None:
+        seen.add(progress)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: len(ids(pilot)) == 60)
+        await pilot.press("a", "ctrl+t")
+        await opened(pilot, ActionDialog)
+        field(pilot, "field-count").value = "60"
+        head = pilot.app.screen_stack[0].query_one(Head)
+        head.watch(pilot.app, "progress", note)
+        await confirm(pilot)
+        await shown(pilot, "60 of 60 terminated")
+        await until(pilot, lambda: bench.open_ids() == set())
+
+    bench.run(script)
+
+    assert {"terminated 1 of 60", "terminated 59 of 60", ""} <= seen
+
+
+def test_a_type_is_registered_deprecated_and_taken_back(bench: Bench) -> None:
+    def statuses() -> dict[str, str]:
+        found = bench.call("ListWorkflowTypes", domain=bench.domain, registrationStatus="DEPRECATED")
+        return {info["workflowType"]["name"]: info["status"] for info in found["typeInfos"]}
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("4")
+        await until(pilot, lambda: table(pilot, "types").items)
+        await pilot.press("ctrl+n")
+        await opened(pilot, ActionDialog)
+        field(pilot, "field-name").value = "fresh"
+        await shown(pilot, "register-workflow-type")
+        await confirm(pilot)
+        await until(pilot, lambda: "fresh" in [row.name for row in table(pilot, "types").items])
+        table(pilot, "types").select("workflow small 1")
+        await pilot.press("ctrl+d")
+        await opened(pilot, ActionDialog)
+        await confirm(pilot)
+        await until(pilot, lambda: statuses() == {"small": "DEPRECATED"})
+        await until(pilot, lambda: any(row.deprecated for row in table(pilot, "types").items))
+        table(pilot, "types").select("workflow small 1")
+        await pilot.press("ctrl+d")
+        await opened(pilot, ActionDialog)
+        await confirm(pilot)
+        await until(pilot, lambda: statuses() == {})
 
     bench.run(script)
 

@@ -80,9 +80,9 @@ def columns(*, now: float) -> tuple[Column[WorkerRow], ...]:
     """The columns of the workers' table."""
     return (
         Column(title="Pool / pid", draw=_name, width=13, stretch=1),
-        Column(title="State", draw=lambda r, _w: _state(r), width=12),
+        Column(title="State", draw=lambda r, _w: _state(r), width=14),
         Column(title="For", draw=lambda r, _w: _for(r), width=4, right=True),
-        Column(title="Task", draw=_task, width=29, stretch=4),
+        Column(title="Task", draw=_task, width=27, stretch=4),
         Column(title="Beat", draw=lambda r, _w: _beat(r), width=4, right=True),
         Column(title="Done", draw=lambda r, _w: _done(r), width=5, right=True),
         Column(title="Fail", draw=lambda r, _w: _failed(r), width=4, right=True, spare=1),

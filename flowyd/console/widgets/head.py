@@ -54,6 +54,7 @@ class Head(Vertical):
 
     def on_mount(self) -> None:
         self.set_interval(self.TICK_S, self.redraw)
+        self.watch(self.console_app, "progress", self.redraw, init=False)
         self.redraw()
 
     def on_resize(self) -> None:
@@ -89,6 +90,8 @@ class Head(Vertical):
         right = time.strftime("%H:%M:%S")
         if console.read_only:
             right = f"read-only  {right}"
+        if console.progress:
+            right = f"{console.progress}  {right}"
         room = self.size.width - len(right) - 3
         left: list[Part] = [
             Part("flowyd", Tone.STRONG),
