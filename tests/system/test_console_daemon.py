@@ -33,6 +33,7 @@ from tests.system.console_pilot import (
     run_console,
     shown,
     table,
+    type_ahead,
     type_text,
     until,
 )
@@ -183,6 +184,26 @@ def test_a_workers_log_is_shown(daemon: RunningDaemon) -> None:
         await shown(pilot, "Log of deciders")
         await pilot.press("escape")
         await until(pilot, lambda: table(pilot, "workers").items)
+
+    run(daemon, script)
+
+
+def test_a_log_is_filtered_and_its_line_copied(daemon: RunningDaemon) -> None:
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: table(pilot, "workers").items)
+        table(pilot, "workers").select("worker deciders 0")
+        await pilot.press("L")
+        await opened(pilot, LogScreen)
+        await until(pilot, lambda: table(pilot, "log").items)
+        type_ahead(pilot, "/nothing-like-it")
+        await until(pilot, lambda: not table(pilot, "log").items)
+        type_ahead(pilot, "<escape>", "/registered", "<enter>")
+        await until(pilot, lambda: table(pilot, "log").items)
+        assert all("registered" in line.text for line in table(pilot, "log").items)
+        await until(pilot, lambda: table(pilot, "log").has_focus)
+        await pilot.press("y")
+        await until(pilot, lambda: pilot.app.clipboard == table(pilot, "log").item.text)
 
     run(daemon, script)
 
