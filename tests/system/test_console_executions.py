@@ -372,77 +372,70 @@ def test_a_daemon_that_never_answered_is_no_loss(bench: Bench, tmp_path: Path) -
     bench.run(script, size=(160, 48))
 
 
-def test_a_lost_engine_is_told_and_found_again(tmp_path: Path) -> None:
-    engine = EngineProcess(tmp_path).start()
-    bench = Bench(engine.unix)
+def test_a_lost_engine_is_told_and_found_again(own_engine: EngineProcess) -> None:
+    bench = Bench(own_engine.unix)
     bench.start("still here")
 
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["still here"])
-        engine.kill()
+        own_engine.kill()
         await shown(pilot, "showing what was last seen")
         assert ids(pilot) == ["still here"]
         assert table(pilot, "executions").has_class("-stale")
-        engine.start()
+        own_engine.start()
         await gone(pilot, "showing what was last seen")
         assert not table(pilot, "executions").has_class("-stale")
 
     bench.run(script)
-    assert engine.stop() == 0
 
 
-def test_an_engine_is_found_again_also_on_a_screen_that_asks_it_nothing(tmp_path: Path) -> None:
-    engine = EngineProcess(tmp_path).start()
-    bench = Bench(engine.unix)
+def test_an_engine_is_found_again_also_on_a_screen_that_asks_it_nothing(own_engine: EngineProcess) -> None:
+    bench = Bench(own_engine.unix)
 
     async def script(pilot: Pilot[None]) -> None:
         await opened(pilot, ExecutionsScreen)
-        engine.kill()
+        own_engine.kill()
         await shown(pilot, "showing what was last seen")
         await pilot.press("2")
         await shown(pilot, "showing what was last seen", "Pool / pid")
-        engine.start()
+        own_engine.start()
         await gone(pilot, "showing what was last seen")
 
     bench.run(script)
-    assert engine.stop() == 0
 
 
-def test_an_engine_that_takes_calls_and_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_an_engine_that_takes_calls_and_does_not_answer_is_told(own_engine: EngineProcess) -> None:
     """Its socket still takes connections, as the daemon's does while the engine is started anew."""
-    engine = EngineProcess(tmp_path).start()
-    bench = Bench(engine.unix)
+    bench = Bench(own_engine.unix)
     bench.start("still here")
 
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["still here"])
-        os.kill(engine.pid, signal.SIGSTOP)
+        os.kill(own_engine.pid, signal.SIGSTOP)
         try:
             await shown(pilot, "showing what was last seen", "the engine has not answered for")
             assert table(pilot, "executions").has_class("-stale")
         finally:
-            os.kill(engine.pid, signal.SIGCONT)
+            os.kill(own_engine.pid, signal.SIGCONT)
         await gone(pilot, "showing what was last seen")
         assert not table(pilot, "executions").has_class("-stale")
 
     bench.run(script, size=(160, 48))
-    assert engine.stop() == 0
 
 
-def test_leaving_does_not_wait_for_an_engine_that_does_not_answer(tmp_path: Path) -> None:
-    engine = EngineProcess(tmp_path).start()
-    bench = Bench(engine.unix)
+def test_leaving_does_not_wait_for_an_engine_that_does_not_answer(own_engine: EngineProcess) -> None:
+    bench = Bench(own_engine.unix)
     waited_for = []
 
     def let_it_answer() -> None:
         waited_for.append("its answer")
-        os.kill(engine.pid, signal.SIGCONT)
+        os.kill(own_engine.pid, signal.SIGCONT)
 
     release = threading.Timer(20.0, let_it_answer)
 
     async def script(pilot: Pilot[None]) -> None:
         await opened(pilot, ExecutionsScreen)
-        os.kill(engine.pid, signal.SIGSTOP)
+        os.kill(own_engine.pid, signal.SIGSTOP)
         release.start()
         await pilot.press("n")
         await until(pilot, lambda: pilot.app.backend.waiting_s > 0.5)  # type: ignore[attr-defined]
@@ -453,8 +446,7 @@ def test_leaving_does_not_wait_for_an_engine_that_does_not_answer(tmp_path: Path
         assert not waited_for
     finally:
         release.cancel()
-        os.kill(engine.pid, signal.SIGCONT)
-    assert engine.stop() == 0
+        os.kill(own_engine.pid, signal.SIGCONT)
 
 
 def test_the_keys_of_vi_and_a_click_on_a_heading_work(bench: Bench) -> None:

@@ -114,24 +114,22 @@ def test_a_signals_name_may_be_typed_ahead(bench: Bench) -> None:
     bench.run(script)
 
 
-def test_keys_meant_for_a_form_that_was_refused_do_nothing_else(tmp_path: Path) -> None:
+def test_keys_meant_for_a_form_that_was_refused_do_nothing_else(own_engine: EngineProcess) -> None:
     """The list of types cannot be had: the letters typed for it are keys of the screen below."""
-    engine = EngineProcess(tmp_path).start()
-    bench = Bench(engine.unix)
+    bench = Bench(own_engine.unix)
     bench.start("kept")
 
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["kept"])
-        engine.kill()
+        own_engine.kill()
         type_ahead(pilot, "n", "o8q")
         await until(pilot, lambda: "no engine answers" in screen(pilot))
         await opened(pilot, ExecutionsScreen)
-        engine.start()
+        own_engine.start()
         await until(pilot, lambda: not table(pilot, "executions").has_class("-stale"))
         assert ids(pilot) == ["kept"]
 
     bench.run(script)
-    assert engine.stop() == 0
 
 
 def test_escape_typed_ahead_leaves_what_has_not_come_yet(bench: Bench) -> None:
