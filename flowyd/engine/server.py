@@ -142,14 +142,21 @@ class Server:
             await asyncio.sleep(0.01)
 
     def arm(self) -> None:
-        """Sets the timer for the service's next deadline."""
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
+        """Sees to a turn at the service's next deadline."""
         wake_at = self._service.next_wake_at()
-        if wake_at is not None:
-            delay = max(0.0, wake_at - self._now())
-            self._wake = self._loop.call_at(self._loop.time() + delay, self._turn_soon)
+        if wake_at is None:
+            return
+        at = self._loop.time() + max(0.0, wake_at - self._now())
+        if self._wake is not None:
+            # One that comes too early makes a turn with nothing to do, which arms it anew.
+            if self._wake.when() <= at:
+                return
+            self._wake.cancel()
+        self._wake = self._loop.call_at(at, self._wake_up)
+
+    def _wake_up(self) -> None:
+        self._wake = None
+        self._turn_soon()
 
     def enter(self, connection: Connection) -> None:
         """A new connection; at the limit the one that has been idle longest makes room."""

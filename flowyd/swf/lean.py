@@ -266,6 +266,8 @@ class _Connection:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._unasked = select.poll()
+        self._unasked.register(connected, select.POLLIN)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -273,9 +275,7 @@ class _Connection:
     def stands(self) -> bool:
         """Whether the peer has neither closed the connection nor sent what nobody asked for."""
         # Not a recv with MSG_DONTWAIT: on a socket with a timeout Python waits for bytes first.
-        waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
-        return not waiting.poll(0)
+        return not self._unasked.poll(0)
 
     def send(self, message: bytes) -> None:
         try:

@@ -132,7 +132,9 @@ class ActivityWorker:
         """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
         request = {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
         poll = Poll(action="PollForActivityTask", request=request)
-        self._poller = Poller(client, [poll], stop=stop, reporter=reporter)
+        self._poller = Poller(
+            client, [poll], stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
+        )
         self._answers = TaskAnswers(client, reporter)
         self._client = client
         self._domain = domain
@@ -152,7 +154,6 @@ class ActivityWorker:
         if most_tasks is None:
             self._answers.before_answer = self._poller.poll_ahead
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
-            setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
             found = self._poller.next_task()
             if found is None:
                 return

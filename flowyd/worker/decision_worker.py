@@ -75,7 +75,9 @@ class DecisionWorker:
             polls.append(Poll(action="PollForDecisionTask", request=own))
         else:
             sticky_list = None
-        self._poller = Poller(client, polls, stop=stop, reporter=reporter)
+        self._poller = Poller(
+            client, polls, stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
+        )
         self._histories = Histories(client, domain=domain)
         self._client = client
         self._registrations = registrations
@@ -95,7 +97,6 @@ class DecisionWorker:
                 self._attempt(task, None)
             self._polls_ahead = most_tasks is None
             while most_tasks is None or self._reporter.tasks_done < most_tasks:
-                setproctitle.setproctitle(f"{self._title}: polling {self._task_list}")
                 found = self._poller.next_task()
                 if found is None:
                     return

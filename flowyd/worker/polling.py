@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import setproctitle
+
 from flowyd.control.reports import TaskInHand, WorkerState
 from flowyd.errors import FlowydError
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
@@ -61,8 +63,16 @@ class Poller:
     """Hands out one task after the other."""
 
     def __init__(
-        self, client: PollingClient, polls: Sequence[Poll], *, stop: StopSignal, reporter: Reporter
+        self,
+        client: PollingClient,
+        polls: Sequence[Poll],
+        *,
+        stop: StopSignal,
+        reporter: Reporter,
+        title: str,
     ) -> None:
+        """`title`: of the process, where it waits for a task."""
+        self._title = title
         self._client = client
         self._polls = polls
         self._stop = stop
@@ -173,4 +183,5 @@ class Poller:
         return None if answer is None else (poll, answer)
 
     def _say_polling(self) -> None:
+        setproctitle.setproctitle(self._title)
         self._reporter.report(WorkerState.POLLING, until=time.monotonic() + POLLING_LIMIT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from flowyd.control.quarantine import decode_keys
@@ -32,7 +33,7 @@ class QuarantineKeys:
         if self._file is None:
             return
         try:
-            facts = self._file.stat()
+            facts = os.stat(self._file)
             seen = (facts.st_ino, facts.st_mtime_ns)
             if seen != self._seen:
                 self._keys = decode_keys(self._file.read_text())
