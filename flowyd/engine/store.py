@@ -161,6 +161,10 @@ class Store:
         if self._redo_log is None:
             return False
         statements = self._turn_flushed + self.writes.statements()
+        if not statements:
+            # What came went again in the same turn.
+            self._forget_turn()
+            return True
         try:
             if not self._redo_log.append(statements):
                 return False
@@ -236,6 +240,7 @@ class Store:
 
     def last_execution_id(self) -> int:
         """The highest id in use; 0 in an empty database."""
+        self.flush()
         found: int = self.connection.execute(_LAST_EXECUTION_ID).fetchone()[0]
         return found
 
@@ -259,6 +264,7 @@ class Store:
 
     def last_position(self) -> int:
         """The highest position of a waiting task."""
+        self.flush()
         found: int = self.connection.execute(_LAST_POSITION).fetchone()[0]
         return found
 

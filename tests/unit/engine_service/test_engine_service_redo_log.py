@@ -211,6 +211,15 @@ def test_a_turn_that_failed_takes_nothing_durable_with_it(tmp_path: Path) -> Non
         assert [body for *_, body in stored(tmp_path / "db")["event"]] == ["{}", "[]"]
 
 
+def test_a_turn_in_which_what_came_went_again_writes_nothing(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db") as store:
+        store.writes.add_task((1, "activity", "l"), 1, 5, (0, 1))
+        store.writes.drop_task(1, 5)
+        store.commit()
+
+        assert store.owed_turns == 0
+
+
 def test_a_direct_write_is_committed_by_the_database_with_all_that_is_owed(tmp_path: Path) -> None:
     with store_over(tmp_path / "db") as store:
         store.writes.add_event(1, 1, "{}")
