@@ -16,6 +16,7 @@ from flowyd.console.app import Console
 from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.memory import Memory
 from flowyd.console.screens.executions import ExecutionsScreen
+from flowyd.sdk.payloads import payloads
 from flowyd.swf.references import from_wire
 from tests.system.cli_process import Ended, flowyd
 from tests.system.console_pilot import field, opened, run_console, table, type_ahead
@@ -54,6 +55,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
         yield daemon
     finally:
         daemon.destroy()
+
+
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """For what a console does in a process of its own: this one keeps no payloads afterwards."""
+    yield
+    payloads.use(None)
 
 
 def run(daemon: RunningDaemon, *words: str) -> Ended:
@@ -115,6 +123,7 @@ def test_without_a_store_a_long_input_is_refused_before_it_is_sent(
     assert "[payloads]" in ended.err
 
 
+@pytest.mark.usefixtures("own_process")
 def test_the_consoles_form_stores_a_long_input_and_shows_it_whole_to_start_again(
     daemon: RunningDaemon,
 ) -> None:
