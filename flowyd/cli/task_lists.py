@@ -1,4 +1,4 @@
-"""`flowyd task-lists`: what waits in each task list, and which workers here take from it."""
+"""`flowyd task-lists`: what waits in each task list and for how long, and which workers here take from it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flowyd.cli.watching import View, present
 from flowyd.console.view_model import task_lists
 from flowyd.console.view_model.task_lists import ListKey
 from flowyd.errors import FlowydError
+from flowyd.swf.backlog import backlog_ages
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "task-lists",
         help="what waits in each task list, and who takes from it",
         description="Tasks that no worker has taken yet, by task list: the lists of pools here and those "
-        "that registered types name. Workers elsewhere that poll a list are not known to the service.",
+        "that registered types name. How long the oldest of them waits is known on the engine's own machine, "
+        "not of Amazon SWF. Workers elsewhere that poll a list are not known to the service.",
     )
     add_domain(parser)
     add_watch(parser)
@@ -52,7 +54,8 @@ def look(namespace: argparse.Namespace, reached: Service, named: set[ListKey]) -
         )
         for kind, name in task_lists.task_lists(status, named)
     }
-    rows = [task_lists.task_list_row(key, count, status) for key, count in counts.items()]
+    ages = backlog_ages(reached.client, reached.domain)
+    rows = [task_lists.task_list_row(key, count, status, ages=ages) for key, count in counts.items()]
 
     def lines(page: Page) -> list[str]:
         if not rows:
@@ -71,6 +74,7 @@ def _members(row: task_lists.TaskListRow) -> dict[str, Any]:
         "name": row.name,
         "waiting": row.pending,
         "truncated": row.truncated,
+        "oldest_s": row.oldest_s,
         "workers": row.workers,
         "busy": row.busy,
         "pools": list(row.pools),

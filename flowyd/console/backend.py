@@ -22,6 +22,7 @@ from flowyd.console.view_model.actions import Step
 from flowyd.control.client import ask
 from flowyd.control.status import DaemonStatus, decode_status
 from flowyd.errors import FlowydError, UnreachableError
+from flowyd.swf.backlog import backlog_ages
 from flowyd.swf.client import Answer, SwfClient
 from flowyd.swf.lean import LeanClient
 
@@ -104,13 +105,17 @@ class Backend:
         Raises:
             SwfFault, UnreachableError, ProtocolError: as `SwfClient.call`.
         """
-        me = threading.get_ident()
-        self._waiting[me] = time.monotonic()
-        try:
-            with self._client() as client:
-                return client.call(action, request)
-        finally:
-            del self._waiting[me]
+        with self._client() as client:
+            return client.call(action, request)
+
+    def backlog_ages(self, domain: str) -> dict[tuple[str, str], float]:
+        """As `swf.backlog.backlog_ages`.
+
+        Raises:
+            UnreachableError: nobody answered.
+        """
+        with self._client() as client:
+            return backlog_ages(client, domain)
 
     @property
     def waiting_s(self) -> float:
@@ -209,14 +214,18 @@ class Backend:
 
     @contextmanager
     def _client(self) -> Iterator[SwfClient]:
+        """A client for one call of this thread, which waits for the service as long as it has it."""
         with self._lock:
             client = self._idle.pop() if self._idle else None
         client = client if client is not None else self.target.connect()
         with self._lock:
             self._lent.append(client)
+        me = threading.get_ident()
+        self._waiting[me] = time.monotonic()
         try:
             yield client
         finally:
+            del self._waiting[me]
             with self._lock:
                 self._lent.remove(client)
                 self._idle.append(client)

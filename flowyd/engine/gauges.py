@@ -24,16 +24,14 @@ _OPEN = (
     "SELECT d.name, (SELECT count(*) FROM execution AS e INDEXED BY execution_by_open "
     "WHERE e.domain_id = d.id AND e.closed_at IS NULL) FROM domain AS d"
 )
+#: Beside min() SQLite gives the other columns of the row that has the minimum: of the task that came first.
 _BACKLOG = (
-    "SELECT d.name, t.kind, t.task_list, count(*) "
+    "SELECT d.name, t.kind, t.task_list, count(*), min(t.position), t.execution_id, t.scheduled_event_id "
     "FROM task AS t JOIN domain AS d ON d.id = t.domain_id "
     "GROUP BY t.domain_id, t.kind, t.task_list ORDER BY count(*) DESC LIMIT ?"
 )
-_OLDEST = (
-    "SELECT json_extract(e.body, '$.eventTimestamp') FROM task AS t "
-    "JOIN event AS e ON e.execution_id = t.execution_id AND e.event_id = t.scheduled_event_id "
-    "WHERE t.domain_id = (SELECT id FROM domain WHERE name = ?) AND t.kind = ? AND t.task_list = ? "
-    "ORDER BY t.priority DESC, t.position LIMIT 1"
+_SCHEDULED_AT = (
+    "SELECT json_extract(body, '$.eventTimestamp') FROM event WHERE execution_id = ? AND event_id = ?"
 )
 
 _LIST_LABELS = ("domain", "kind", "task_list")
@@ -61,12 +59,13 @@ def _read(connection: sqlite3.Connection, database: Path, now: float) -> list[Ga
     }
     backlog: dict[tuple[str, ...], float] = {}
     age: dict[tuple[str, ...], float] = {}
-    for domain, kind, task_list, count in connection.execute(_BACKLOG, (MOST_TASK_LISTS,)).fetchall():
-        labels = (domain, kind, task_list)
-        backlog[labels] = float(count)
-        oldest = connection.execute(_OLDEST, labels).fetchone()
-        if oldest is not None:
-            age[labels] = max(0.0, now - oldest[0])
+    for *labels, count, _, execution_id, event_id in connection.execute(
+        _BACKLOG, (MOST_TASK_LISTS,)
+    ).fetchall():
+        backlog[tuple(labels)] = float(count)
+        scheduled = connection.execute(_SCHEDULED_AT, (execution_id, event_id)).fetchone()
+        if scheduled is not None:
+            age[tuple(labels)] = max(0.0, now - scheduled[0])
     size: dict[tuple[str, ...], float] = {
         (part,): float(file.stat().st_size)
         for part, file in (("file", database), ("wal", database.with_name(database.name + "-wal")))
@@ -75,6 +74,6 @@ def _read(connection: sqlite3.Connection, database: Path, now: float) -> list[Ga
     return [
         ("open_executions", "Open executions", ("domain",), is_open),
         ("backlog_tasks", "Tasks that wait for a poll, longest lists only", _LIST_LABELS, backlog),
-        ("backlog_age_seconds", "Waiting time of the task that is next", _LIST_LABELS, age),
+        ("backlog_age_seconds", "Waiting time of the oldest task in the list", _LIST_LABELS, age),
         ("database_bytes", "Size of the database", ("part",), size),
     ]

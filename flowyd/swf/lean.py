@@ -96,6 +96,23 @@ class LeanClient:
     def call(self, action: str, request: Request) -> Answer:
         """See `SwfClient.call`."""
         message = self._message(action, request, self.new_poll_id() if action in POLLS else "")
+        return _answer(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
+
+    def metrics(self) -> str:
+        """The engine's metrics in Prometheus's text format; it shows them to its own machine only.
+
+        Raises:
+            SwfFault: it refuses, or what listens knows no metrics.
+            UnreachableError, ProtocolError: as `SwfClient.call`.
+        """
+        message = f"GET /metrics HTTP/1.1\r\nHost: {self._address.host}\r\n\r\n".encode()
+        response = self._exchange(message, "GET /metrics", harmless_twice=True)
+        if response.status != 200:
+            raise _fault(_members(response))
+        return response.body.decode("utf-8", "replace")
+
+    def _exchange(self, message: bytes, action: str, *, harmless_twice: bool) -> _Response:
+        """Sends the message, again where that does no harm, and reads what answers it."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             connection = self._current = self._connection()
             try:
@@ -105,12 +122,12 @@ class LeanClient:
                 response = connection.receive()
             except _Broken as error:
                 connection.close()
-                may_repeat = not self._is_broken_off and (not error.was_sent or action in _HARMLESS_TWICE)
+                may_repeat = not self._is_broken_off and (not error.was_sent or harmless_twice)
                 if not may_repeat or attempt == _MOST_ATTEMPTS:
                     raise self._unreachable(action, error) from error
                 continue
             self._keep(connection, response)
-            return _answer(response)
+            return response
         raise AssertionError("the loop above returns or raises")
 
     def poll(self, action: str, request: Request, *, withdraw: Readable) -> Answer | None:
@@ -353,6 +370,13 @@ class _Response:
 
 def _answer(response: _Response) -> Answer:
     """The answer's JSON; a fault is raised."""
+    members = _members(response)
+    if response.status == 200:
+        return members
+    raise _fault(members)
+
+
+def _members(response: _Response) -> dict[str, Any]:
     body = response.body
     try:
         members: Any = _decode(body) if body else {}
@@ -360,9 +384,7 @@ def _answer(response: _Response) -> Answer:
         raise ProtocolError(f"the answer is no JSON (status {response.status}): {error}") from error
     if not isinstance(members, dict):
         raise ProtocolError(f"the answer is no JSON object (status {response.status})")
-    if response.status == 200:
-        return cast("Answer", members)
-    raise _fault(members)
+    return cast("dict[str, Any]", members)
 
 
 def _fault(members: dict[str, Any]) -> SwfFault:

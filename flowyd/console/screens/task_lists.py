@@ -10,7 +10,7 @@ from flowyd.console.reading import count_pending, default_lists, list_types
 from flowyd.console.screens.tables import TableScreen
 from flowyd.console.view_model import task_lists
 from flowyd.console.view_model.cells import Column
-from flowyd.console.view_model.task_lists import ListKey, PendingCounts, TaskListRow
+from flowyd.console.view_model.task_lists import BacklogAges, ListKey, PendingCounts, TaskListRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +26,12 @@ class ListsQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListsAnswer:
-    """The counts, and the lists that types name."""
+    """The counts and ages, and the lists that types name."""
 
     domain: str
     named: frozenset[ListKey]
     counts: PendingCounts
+    ages: BacklogAges
 
 
 class TaskListsScreen(TableScreen[ListsQuestion, ListsAnswer, TaskListRow]):
@@ -38,6 +39,7 @@ class TaskListsScreen(TableScreen[ListsQuestion, ListsAnswer, TaskListRow]):
 
     help_text: ClassVar[str] = """\
 Waiting: tasks that no worker has taken yet; red where none here takes them.
+Oldest: how long the one of them waits that came first; - on Amazon SWF.
 Workers: those here that serve the list; Busy: how many of them run a task.
 Lists of pools here and the default lists of registered types are shown."""
 
@@ -66,13 +68,14 @@ Lists of pools here and the default lists of registered types are shown."""
             ]
             named = frozenset(default_lists(backend, domain, kinds))
         counts = count_pending(backend, domain, sorted({*question.pools, *named}))
-        return ListsAnswer(domain=domain, named=named, counts=counts)
+        ages = backend.backlog_ages(domain)
+        return ListsAnswer(domain=domain, named=named, counts=counts, ages=ages)
 
     def rows(self) -> Sequence[TaskListRow]:
         if self.answer is None:
             return ()
-        status, counts = self.console_app.status, self.answer.counts
-        return tuple(task_lists.task_list_row(key, counts[key], status) for key in sorted(counts))
+        status, counts, ages = self.console_app.status, self.answer.counts, self.answer.ages
+        return tuple(task_lists.task_list_row(key, counts[key], status, ages=ages) for key in sorted(counts))
 
     def found(self, row: TaskListRow) -> bool:
         return all(word in row.key.lower() for word in self.filter_text.lower().split())

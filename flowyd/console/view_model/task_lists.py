@@ -15,6 +15,8 @@ from flowyd.control.status import DaemonStatus
 ListKey = tuple[str, str]
 #: SWF's PendingTaskCount of each list.
 PendingCounts = Mapping[ListKey, Mapping[str, Any]]
+#: How long the oldest waiting task of each list waits, seconds; lists of which it is not known are left out.
+BacklogAges = Mapping[ListKey, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class TaskListRow:
     pending: int | None
     #: The count is a lower bound.
     truncated: bool
+    #: How long the oldest of them waits, seconds; None: none waits, or the service does not tell.
+    oldest_s: float | None
     #: Workers here that take tasks from it, and how many of them are busy.
     workers: int
     busy: int
@@ -45,7 +49,7 @@ def task_lists(status: DaemonStatus | None, named: Iterable[tuple[str, str]]) ->
 
 
 def task_list_row(
-    key: tuple[str, str], count: Mapping[str, Any] | None, status: DaemonStatus | None
+    key: ListKey, count: Mapping[str, Any] | None, status: DaemonStatus | None, *, ages: BacklogAges
 ) -> TaskListRow:
     """The row of one list; `count` is SWF's PendingTaskCount."""
     kind, name = key
@@ -56,6 +60,8 @@ def task_list_row(
         name=name,
         pending=int(count["count"]) if count is not None else None,
         truncated=bool(count and count.get("truncated")),
+        # The ages are asked for a moment after the count.
+        oldest_s=ages.get(key) if count is not None and count["count"] else None,
         workers=len(workers),
         busy=sum(1 for worker in workers if worker.state == "running"),
         pools=tuple(pool.name for pool in pools),
@@ -83,6 +89,13 @@ def task_list_columns() -> tuple[Column[TaskListRow], ...]:
             right=True,
         ),
         Column(
+            title="Oldest",
+            draw=lambda r, _w: cell(wording.age(r.oldest_s), Tone.DIM if r.oldest_s is None else _urgency(r)),
+            order=lambda r: by_number(r.oldest_s),
+            width=6,
+            right=True,
+        ),
+        Column(
             title="Workers",
             draw=lambda r, _w: cell(r.workers, Tone.PLAIN if r.workers else Tone.DIM),
             order=lambda r: by_number(r.workers),
@@ -104,9 +117,12 @@ def _pending(row: TaskListRow) -> Cell:
     if row.pending is None:
         return cell("…", Tone.DIM)
     text = wording.number(row.pending) + ("+" if row.truncated else "")
-    if row.pending == 0:
-        return cell(text, Tone.DIM)
-    return cell(text, Tone.WAITING if row.workers else Tone.BAD)
+    return cell(text, _urgency(row) if row.pending else Tone.DIM)
+
+
+def _urgency(row: TaskListRow) -> Tone:
+    """What it means that tasks wait."""
+    return Tone.WAITING if row.workers else Tone.BAD
 
 
 def _list_pools(row: TaskListRow) -> Cell:

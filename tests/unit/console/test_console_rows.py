@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flowyd.console.view_model import executions, history, log_lines, payloads, summary, task_lists, workers
-from flowyd.console.view_model.cells import Tone, plain
+from flowyd.console.view_model.cells import Tone, cell, plain
 from flowyd.control.drift import Drift, sentence
 from tests.unit.console.console_script import START, daemon, execution, pool, worker
 from tests.unit.console.console_script import history as events
@@ -104,10 +104,24 @@ def test_siblings_of_one_parent_are_told_apart_by_the_ends_of_their_ids() -> Non
 
 
 def test_a_list_where_tasks_wait_and_nobody_works_is_wrong() -> None:
-    row = task_lists.task_list_row(("activity", "lonely"), {"count": 3, "truncated": False}, daemon())
-    column = next(column for column in task_lists.task_list_columns() if column.title == "Waiting")
+    key = ("activity", "lonely")
+    row = task_lists.task_list_row(key, {"count": 3, "truncated": False}, daemon(), ages={key: 190.0})
+    waiting, oldest = (c for c in task_lists.task_list_columns() if c.title in ("Waiting", "Oldest"))
 
-    assert [(part.text, part.tone) for part in column.draw(row, 8)] == [("3", Tone.BAD)]
+    assert [(part.text, part.tone) for part in waiting.draw(row, 8)] == [("3", Tone.BAD)]
+    assert [(part.text, part.tone) for part in oldest.draw(row, 6)] == [("3m", Tone.BAD)]
+
+
+@pytest.mark.parametrize(
+    ("count", "ages"),
+    [(3, {}), (3, {("decision", "pixels"): 9.0}), (0, {("activity", "pixels"): 9.0})],
+    ids=["the service does not tell", "it tells of another list", "nothing waits any more"],
+)
+def test_an_age_that_is_not_known_is_a_dash(count: int, ages: dict[tuple[str, str], float]) -> None:
+    row = task_lists.task_list_row(("activity", "pixels"), {"count": count}, daemon(), ages=ages)
+    oldest = next(column for column in task_lists.task_list_columns() if column.title == "Oldest")
+
+    assert oldest.draw(row, 6) == cell("-", Tone.DIM)
 
 
 def test_an_event_is_told_in_one_line_what_says_most_first() -> None:
