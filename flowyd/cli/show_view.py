@@ -69,7 +69,13 @@ def lines(shown: Shown, page: Page) -> list[str]:
     if execution.is_open:
         context = shown.description.get("latestExecutionContext")
         waits = waiting.waits(
-            found, run_id=execution.run_id, status=shown.status, now=shown.now, context=context
+            found,
+            workflow_id=execution.workflow_id,
+            run_id=execution.run_id,
+            status=shown.status,
+            now=shown.now,
+            workflow_type=f"{execution.type_name} {execution.type_version}",
+            context=context,
         )
         out += ["", "Waiting", *_indented(table(waiting.columns(waits), waits, _narrower(page)))]
         out += _last_decision(context)

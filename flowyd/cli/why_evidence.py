@@ -11,7 +11,7 @@ from flowyd.cli.why_facts import Facts, pid_of, stands
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.modules import last_line
 from flowyd.console.view_model.spans import Kind, Span
-from flowyd.console.view_model.waiting import Cause, Wait
+from flowyd.console.view_model.waiting import Cause, Wait, held_task
 from flowyd.console.view_model.workers import AT_WORK, task_text
 from flowyd.control.status import PoolStatus
 
@@ -52,6 +52,16 @@ def _no_pool(_wait: Wait, span: Span | None, facts: Facts) -> _Found:
         f'task_list = "{span.task_list if span is not None else ""}"',
     ]
     return evidence, [("reload",)]
+
+
+def _held(_wait: Wait, span: Span | None, facts: Facts) -> _Found:
+    assert span is not None
+    held = held_task(span, workflow_id=facts.execution.workflow_id, status=facts.status)
+    assert held is not None
+    taken = "no worker has taken it yet; one that does leaves it open" if span.started_at is None else ""
+    died = f"the last one died {wording.duration(facts.now - held.died_at)} ago: {held.last_death}"
+    commands = [("quarantine", choice, held.key) for choice in ("release", "fail")]
+    return [died, *([taken] if taken else [])], commands
 
 
 def _unserved(_wait: Wait, span: Span | None, facts: Facts) -> _Found:
@@ -125,6 +135,7 @@ def _signal(wait: Wait, _span: Span | None, facts: Facts) -> _Found:
 
 EVIDENCE: dict[Cause, Callable[[Wait, Span | None, Facts], _Found]] = {
     Cause.NO_POOL: _no_pool,
+    Cause.HELD: _held,
     Cause.QUARANTINED: _unserved,
     Cause.NOT_SERVED: _unserved,
     Cause.DRAINING: _draining,

@@ -21,7 +21,6 @@ from flowyd.console.view_model.cells import Part, Tone, cell
 from flowyd.console.view_model.executions import STATUSES, Execution, status_cell
 from flowyd.console.view_model.spans import Kind, Span, attributes
 from flowyd.console.view_model.waiting import Cause, Wait, waits
-from flowyd.control.quarantine import QuarantinedTask, Verdict, key_of
 
 #: SWF closes an execution whose history would grow beyond this (quotas of the service).
 MOST_EVENTS = 25_000
@@ -35,8 +34,7 @@ FINDINGS_SHOWN = 10
 class Finding:
     """One reason, what speaks for it, and what would help."""
 
-    #: A word for machines: a member of `Cause`, or closed, broken decision, quarantined, token, canceling,
-    #: long history.
+    #: A word for machines: a member of `Cause`, or closed, broken decision, token, canceling, long history.
     cause: str
     #: The reason as a sentence.
     says: str
@@ -69,6 +67,7 @@ def _waits(facts: Facts) -> tuple[Wait, ...]:
     execution = facts.execution
     return waits(
         facts.spans,
+        workflow_id=execution.workflow_id,
         run_id=execution.run_id,
         status=facts.status,
         now=facts.now,
@@ -166,7 +165,8 @@ def _alike(found: Sequence[Wait], facts: Facts) -> list[list[Wait]]:
     groups: dict[tuple[str, ...], list[Wait]] = {}
     lists = {span.key: span.task_list for span in facts.spans}
     for wait in found:
-        groups.setdefault((wait.cause.value, wait.reason, lists.get(wait.key, "")), []).append(wait)
+        reason = wait.cause.value, wait.reason, wait.advice, lists.get(wait.key, "")
+        groups.setdefault(reason, []).append(wait)
     return list(groups.values())
 
 
@@ -206,14 +206,6 @@ def _left_open(span: Span, wait: Wait, facts: Facts) -> Finding:
             commands=(("reload",), ("log", "--pid", str(pid))),
             tone=Tone.BAD,
         )
-    if (held := _held(span, facts)) is not None:
-        return Finding(
-            cause="quarantined",
-            says=f"{wait.what} killed its worker {wording.plural(held.deaths, 'time')} and is held{due}",
-            evidence=(f"the last one {wording.duration(facts.now - held.died_at)} ago: {held.last_death}",),
-            commands=(("quarantine", "release", held.key), ("quarantine", "fail", held.key)),
-            tone=Tone.BAD,
-        )
     return Finding(
         cause="token",
         says=f"it waits for {since} for somebody to finish {wait.what} by its token{due}",
@@ -224,15 +216,6 @@ def _left_open(span: Span, wait: Wait, facts: Facts) -> Finding:
         commands=(),
         tone=Tone.WAITING,
     )
-
-
-def _held(span: Span, facts: Facts) -> QuarantinedTask | None:
-    """The quarantined task that the span is an attempt of, if an operator's choice is waited for."""
-    name, _, version = span.type.rpartition(" ")
-    workflow_id = facts.execution.workflow_id
-    key = key_of(workflow_id=workflow_id, type_name=name, type_version=version, input_text=span.input)
-    tasks = facts.status.quarantined if facts.status else ()
-    return next((task for task in tasks if task.key == key and task.verdict is Verdict.HELD), None)
 
 
 def lines(

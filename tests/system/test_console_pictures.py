@@ -87,7 +87,9 @@ def the_timeline() -> Stage:
 
 def the_waits() -> Stage:
     context = '{"waits_for": ["signal approved-0"], "more": 0, "at": "/f.py:3"}'
-    found = waiting.waits(spans(HISTORY), run_id="run", status=STATUS, now=NOW, context=context)
+    found = waiting.waits(
+        spans(HISTORY), workflow_id="w", run_id="run", status=STATUS, now=NOW, context=context
+    )
     return Stage(found, waiting.columns(found))
 
 

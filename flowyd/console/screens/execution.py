@@ -203,9 +203,11 @@ r  start again with changes      y  copy the command that shows it
         if table.display:
             found = waiting.waits(
                 self._spans,
+                workflow_id=run.workflow_id,
                 run_id=run.run_id,
                 status=self.console_app.status,
                 now=now,
+                workflow_type=f"{run.type_name} {run.type_version}",
                 context=answer.description.get("latestExecutionContext"),
             )
             table.show(found, waiting.columns(found))

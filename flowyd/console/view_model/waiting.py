@@ -15,6 +15,7 @@ from flowyd.console.view_model import wording
 from flowyd.console.view_model.cells import Column, Tone, cell, cut_inside
 from flowyd.console.view_model.spans import Kind, Span
 from flowyd.console.view_model.workers import AT_WORK
+from flowyd.control.quarantine import QuarantinedTask, Verdict, key_of
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
 
 
@@ -29,6 +30,7 @@ class Cause(str, Enum):
     UNKNOWN = "unknown"  #: nobody has taken it, and no daemon says who could
     STICKY = "sticky"  #: a decision is offered first to the worker that knows the execution
     NO_POOL = "no pool"  #: no pool here serves its task list
+    HELD = "held"  #: it has killed its workers, and an operator's choice is waited for
     QUARANTINED = "quarantined"  #: no pool serves its type, and modules of the pool are broken
     NOT_SERVED = "not served"  #: no pool serves its type
     DRAINING = "draining"  #: the pools of its list take no tasks
@@ -66,6 +68,7 @@ class _Scene:
     """What a reason is looked for in."""
 
     status: DaemonStatus | None
+    workflow_id: str
     run_id: str
     workflow_type: str
     now: float
@@ -74,6 +77,7 @@ class _Scene:
 def waits(
     spans: Sequence[Span],
     *,
+    workflow_id: str,
     run_id: str,
     status: DaemonStatus | None,
     now: float,
@@ -86,7 +90,9 @@ def waits(
     knows it. `context` is the latest execution context, in which flowyd's decider names the signals that the
     code waits for. An execution with nothing open in it waits for a signal or a cancel request.
     """
-    scene = _Scene(status=status, run_id=run_id, workflow_type=workflow_type, now=now)
+    scene = _Scene(
+        status=status, workflow_id=workflow_id, run_id=run_id, workflow_type=workflow_type, now=now
+    )
     found = [_wait(span, scene) for span in spans if span.is_open]
     found.sort(key=lambda wait: (wait.tone is not Tone.BAD, wait.tone is not Tone.WARN))
     since = max((span.ended_at or 0.0 for span in spans if span.ended_at is not None), default=now)
@@ -158,9 +164,31 @@ def _reason(span: Span, scene: _Scene) -> _Reason:
         return Cause.CHILD, f"{began}; Enter on it in the timeline opens it", Tone.WAITING, ""
     if span.kind is Kind.LAMBDA:
         return Cause.LAMBDA, "the Lambda function has not answered yet", Tone.WAITING, ""
+    held = held_task(span, workflow_id=scene.workflow_id, status=scene.status)
+    if held is not None and _worker_of(span, scene) is None:
+        return _held(held, span, scene)
     if span.started_at is not None:
         return _running(span, scene)
     return _scheduled(span, scene)
+
+
+def held_task(span: Span, *, workflow_id: str, status: DaemonStatus | None) -> QuarantinedTask | None:
+    """The held task that the span is an attempt of, whether a worker has taken it yet or not."""
+    if span.kind is not Kind.ACTIVITY or status is None or not status.quarantined:
+        return None
+    name, _, version = span.type.rpartition(" ")
+    key = key_of(workflow_id=workflow_id, type_name=name, type_version=version, input_text=span.input)
+    return next((t for t in status.quarantined if t.key == key and t.verdict is Verdict.HELD), None)
+
+
+def _held(held: QuarantinedTask, span: Span, scene: _Scene) -> _Reason:
+    limit = "" if span.due_at is None else f", times out in {wording.duration(span.due_at - scene.now)}"
+    return (
+        Cause.HELD,
+        f"it killed its worker {wording.plural(held.deaths, 'time')} and is held{limit}",
+        Tone.BAD,
+        f"flowyd quarantine release {held.key}, or fail; z on the workers' screen",
+    )
 
 
 def _running(span: Span, scene: _Scene) -> _Reason:

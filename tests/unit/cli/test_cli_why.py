@@ -155,9 +155,10 @@ def test_a_task_that_its_worker_left_open_waits_for_its_token() -> None:
     assert "worker 7 took the task and left it open" in found.evidence[0]
 
 
-def test_a_task_that_killed_its_workers_waits_for_the_operators_choice() -> None:
+@pytest.mark.parametrize("is_taken", [True, False], ids=["left open", "queued"])
+def test_a_task_that_killed_its_workers_waits_for_the_operators_choice(is_taken: bool) -> None:
     started = (2.0, "ActivityTaskStarted", {"scheduledEventId": 1, "identity": "host:7:pixels"})
-    given = facts(ACTIVITY, started)
+    given = facts(ACTIVITY, *([started] if is_taken else []))
     (span,) = given.spans
     name, version = span.type.rsplit(" ", 1)
     workflow_id = given.execution.workflow_id
@@ -174,12 +175,14 @@ def test_a_task_that_killed_its_workers_waits_for_the_operators_choice() -> None
         died_at=NOW - 5.0,
         held=1,
     )
+    busy = daemon(pool(worker(7, "running", task={**TASK, "type_name": "slow"})))
 
-    found = only(replace(given, status=replace(daemon(pool(worker(7))), quarantined=(held,))))
+    found = only(replace(given, status=replace(busy, quarantined=(held,))))
 
-    assert found.cause == "quarantined"
-    assert "killed its worker 3 times and is held" in found.says
-    assert found.evidence == ("the last one 5.0s ago: killed by SIGKILL",)
+    assert found.cause == "held"
+    assert "resize-0-0 (resize 1): it killed its worker 3 times and is held" in found.says
+    assert found.evidence[0] == "the last one died 5.0s ago: killed by SIGKILL"
+    assert ("no worker has taken it yet" in " ".join(found.evidence)) is not is_taken
     assert found.commands == (("quarantine", "release", held.key), ("quarantine", "fail", held.key))
 
 
