@@ -78,6 +78,8 @@ class Console(App[None]):
         "events": EventsScreen,
     }
     DEFAULT_MODE = "executions"
+    #: Main screens that show, or open, what belongs to one domain: for another one they are made anew.
+    OF_DOMAIN: ClassVar[tuple[str, ...]] = ("executions", "workers", "task_lists", "types")
     #: The main screens in the order of their digits.
     PLACES: ClassVar[dict[str, str]] = {
         "executions": "Executions",
@@ -269,6 +271,9 @@ class Console(App[None]):
             if bound is not None and bound.enabled:
                 await self.run_action(bound.binding.action, bound.node)
                 return
+            if bound is not None and self.read_only:
+                self.refuse(bound.binding.description)
+                return
         await super().on_event(typed)
 
     def open_after(self, ask: Callable[[], Answer], then: Callable[[Answer], Any], *, progress: str) -> None:
@@ -317,7 +322,11 @@ class Console(App[None]):
 
     def look_at(self, domain: str) -> None:
         """Shows another domain from now on."""
-        self.domain = domain
+        is_another, self.domain = domain != self.domain, domain
+        if is_another:
+            for name in self.OF_DOMAIN:
+                self.remove_mode(name)
+                self.add_mode(name, self.MODES[name])
         self.call_later(self.action_go, "executions")
 
     def watch_theme(self, theme: str) -> None:
@@ -358,7 +367,7 @@ class Console(App[None]):
     def propose(self, action: Action) -> None:
         """Opens the action's dialog, and carries it out when it is confirmed."""
         if self.read_only:
-            self.notify("You may look, not change: " + action.title.lower(), severity="warning")
+            self.refuse(action.title)
             return
 
         def confirmed(steps: tuple[Step, ...] | None) -> None:
@@ -366,6 +375,12 @@ class Console(App[None]):
                 self.carry_out(steps, done=action.done)
 
         self.push_screen(ActionDialog(action, spell=self.spell), confirmed)
+
+    def refuse(self, what: str) -> None:
+        """Says that this reader may not do it, and why."""
+        only = self.backend.target.read_only
+        why = "this console was started with --read-only" if only else "the daemon takes you for a viewer"
+        self.notify(f"{what}: you may look, not change; {why}", severity="warning", markup=False)
 
     def carry_out(self, steps: tuple[Step, ...], *, done: str) -> None:
         """Sends the steps one after the other, in a thread; each one's result is shown."""

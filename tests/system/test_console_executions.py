@@ -7,7 +7,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -20,6 +22,7 @@ from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.screens.executions import ExecutionsScreen
 from flowyd.console.widgets.head import Head
 from flowyd.console.widgets.row_table import RowTable
+from flowyd.swf.faults import UnknownResourceFault
 from tests.contract.engine_process import EngineProcess
 from tests.system.console_pilot import (
     Bench,
@@ -34,6 +37,7 @@ from tests.system.console_pilot import (
     type_text,
     until,
 )
+from tests.system.running_daemon import until as until_there
 
 SOURCE = '''
 from flowyd import Workflow, workflow
@@ -202,6 +206,166 @@ def test_a_type_is_registered_deprecated_and_taken_back(bench: Bench) -> None:
     bench.run(script)
 
 
+def test_a_domain_is_registered_deprecated_and_taken_back(bench: Bench) -> None:
+    fresh = f"{bench.domain}-fresh"
+
+    def info() -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = bench.call("DescribeDomain", name=fresh)
+        except UnknownResourceFault:
+            return {}
+        return {**found["domainInfo"], **found["configuration"]}
+
+    def shows(pilot: Pilot[None], *, is_deprecated: bool) -> bool:
+        rows = table(pilot, "domains").items
+        return [row.deprecated for row in rows if row.name == fresh] == [is_deprecated]
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("6")
+        await until(pilot, lambda: table(pilot, "domains").items)
+        await pilot.press("n")
+        await opened(pilot, ActionDialog)
+        await type_text(pilot, fresh)
+        await shown(pilot, "$ flowyd domains register")
+        await confirm(pilot)
+        await until(pilot, lambda: fresh in [row.name for row in table(pilot, "domains").items])
+        assert info()["status"] == "REGISTERED"
+        for is_deprecated in (True, False):
+            table(pilot, "domains").select(fresh)
+            await pilot.press("ctrl+d")
+            await opened(pilot, ActionDialog)
+            await shown(pilot, fresh)
+            await confirm(pilot)
+            await until(pilot, partial(shows, pilot, is_deprecated=is_deprecated))
+            assert info()["status"] == ("DEPRECATED" if is_deprecated else "REGISTERED")
+
+    bench.run(script)
+
+
+def test_another_domain_is_chosen_and_nothing_of_the_first_is_left(
+    bench: Bench, engine: EngineProcess
+) -> None:
+    other = Bench(engine.unix)
+    bench.start("here")
+    run_id = other.start("there")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["here"])
+        await pilot.press("enter")
+        await opened(pilot, ExecutionScreen)
+        await pilot.press("3")
+        await until(pilot, lambda: any(row.pending for row in table(pilot, "lists").items))
+        await pilot.press("6")
+        await until(pilot, lambda: table(pilot, "domains").items)
+        table(pilot, "domains").select(other.domain)
+        await pilot.press("enter")
+        await opened(pilot, ExecutionsScreen)
+        assert "here" not in ids(pilot)
+        await until(pilot, lambda: ids(pilot) == ["there"])
+        await shown(pilot, f"domain {other.domain}", "1 open  0 closed")
+        await gone(pilot, "showing what was last seen")
+        await pilot.press("c")
+        await opened(pilot, ActionDialog)
+        await shown(pilot, "--domain", other.domain)
+        await confirm(pilot)
+        await until(pilot, lambda: len(other.events("there", run_id)) > 2)
+        other.call("TerminateWorkflowExecution", domain=other.domain, workflowId="there")
+        await pilot.press("3")
+        await until(pilot, lambda: table(pilot, "lists").items)
+        assert not any(row.pending for row in table(pilot, "lists").items)
+
+    bench.run(script, size=(160, 48))
+    other.client.close()
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["from the list", "from the execution"])
+def test_a_cancel_is_requested_and_shown(bench: Bench, inside: bool) -> None:
+    run_id = bench.start("asked to stop")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["asked to stop"])
+        if inside:
+            await pilot.press("enter")
+            await opened(pilot, ExecutionScreen)
+            await shown(pilot, "a decision")
+        await pilot.press("c")
+        await opened(pilot, ActionDialog)
+        await shown(pilot, "The workflow is told and may clean up", "$ flowyd cancel 'asked to stop'")
+        await confirm(pilot)
+        await until(
+            pilot,
+            lambda: (
+                bench.events("asked to stop", run_id)[-1]["eventType"] == "WorkflowExecutionCancelRequested"
+            ),
+        )
+        await shown(pilot, "canceling")
+        assert bench.open_ids() == {"asked to stop"}
+
+    bench.run(script, size=(160, 48))
+
+
+def test_one_steps_into_a_child_and_back(bench: Bench) -> None:
+    bench.start("parent")
+    child = {"workflowId": "its child", "workflowType": {"name": "small", "version": "1"}}
+    bench.decide(
+        schedule("before"),
+        {
+            "decisionType": "StartChildWorkflowExecution",
+            "startChildWorkflowExecutionDecisionAttributes": child,
+        },
+    )
+    until_there(lambda: "its child" in bench.open_ids())
+
+    def shows(pilot: Pilot[None], workflow_id: str) -> bool:
+        screen = pilot.app.screen
+        return (
+            isinstance(screen, ExecutionScreen)
+            and screen.workflow_id == workflow_id
+            and screen.answer is not None
+        )
+
+    def at(pilot: Pilot[None]) -> str:
+        item = table(pilot, "timeline").item
+        return "" if item is None else str(item.id)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: set(ids(pilot)) == {"parent", "its child"})
+        row = next(e for e in table(pilot, "executions").items if e.workflow_id == "parent")
+        table(pilot, "executions").select(row.key)
+        await pilot.press("enter")
+        await until(pilot, lambda: shows(pilot, "parent") and len(table(pilot, "timeline").items) == 2)
+        await pilot.press("j")
+        await until(pilot, lambda: at(pilot) == "its child")
+        await pilot.press("enter")
+        await until(pilot, lambda: shows(pilot, "its child"))
+        await pilot.press("p")
+        await until(pilot, lambda: shows(pilot, "parent"))
+        await pilot.press("escape")
+        await until(pilot, lambda: shows(pilot, "its child"))
+        await pilot.press("escape")
+        await until(pilot, lambda: shows(pilot, "parent"))
+        assert at(pilot) == "its child"
+        await pilot.press("escape")
+        await opened(pilot, ExecutionsScreen)
+        assert table(pilot, "executions").item.workflow_id == "parent"
+
+    bench.run(script)
+
+
+def test_how_long_tasks_wait_is_told_list_by_list(bench: Bench) -> None:
+    bench.start("one")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("3")
+        await until(pilot, lambda: any(row.oldest_s for row in table(pilot, "lists").items))
+        images, decisions = table(pilot, "lists").items
+        assert (images.pending, images.oldest_s) == (0, None)
+        assert (decisions.pending, decisions.truncated) == (1, False)
+        await shown(pilot, "Oldest")
+
+    bench.run(script)
+
+
 def test_escape_leaves_a_dialog_and_nothing_happens(bench: Bench) -> None:
     bench.start("kept")
 
@@ -346,8 +510,11 @@ def test_a_read_only_console_changes_nothing(engine: EngineProcess) -> None:
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ids(pilot) == ["kept"])
         await shown(pilot, "read-only")
-        await pilot.press("ctrl+t", "n", "r")
-        await pilot.pause(0.3)
+        for key, what in (("ctrl+t", "Terminate"), ("n", "Start"), ("r", "Start again")):
+            await pilot.press(key)
+            await shown(pilot, f"{what}: you may look", "--read-only")
+            pilot.app.clear_notifications()
+            await gone(pilot, "you may look")
         assert ids(pilot) == ["kept"]
         assert not isinstance(pilot.app.screen, (ActionDialog, StartDialog, TypePicker))
 

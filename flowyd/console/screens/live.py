@@ -36,7 +36,7 @@ TICK_S = 0.25
 PAUSE_FACTOR = 5.0
 #: So long after a letter of the filter nothing is asked: reading long answers would make the next one wait.
 TYPING_S = 0.5
-#: While the service throttles, and while nobody answers, the pause doubles up to this.
+#: While the service throttles, the pause doubles up to this.
 LONGEST_PAUSE_S = 30.0
 
 
@@ -55,7 +55,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     every_s: ClassVar[float] = 2.0
     #: Its questions go to the SWF service, so that their answers tell that it is there.
     asks_swf: ClassVar[bool] = True
-    #: Actions that change something; a reader who may only look does not see their keys.
+    #: Actions that change something: who may only look sees their keys greyed, and is told on pressing one.
     changes: ClassVar[frozenset[str]] = frozenset()
     #: What the help says of this screen, one line per key or fact.
     help_text: ClassVar[str] = ""
@@ -63,7 +63,8 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     def __init__(self) -> None:
         super().__init__()
         self._asked_at = 0.0
-        self._pause_s = 0.0
+        #: Pause between the last answer and the next question, seconds.
+        self.pause_s = 0.0
         self._asking = False
         self.filter_text = ""
         #: When a letter of the filter was typed last, monotonic seconds.
@@ -132,7 +133,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     def ask_soon(self) -> None:
         """Asks again at the next tick."""
         self._asked_at = 0.0
-        self._pause_s = 0.0
+        self.pause_s = 0.0
         self._tick()
 
     def action_ask_now(self) -> None:
@@ -142,7 +143,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
         if not self.is_current or self._asking:
             return
         now = time.monotonic()
-        if now < self._asked_at + self._pause_s or now < self._typed_at + TYPING_S:
+        if now < self._asked_at + self.pause_s or now < self._typed_at + TYPING_S:
             return
         question = self.question()
         if question is None:
@@ -162,7 +163,7 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
     def _pause(self, seconds: float) -> None:
         self._asking = False
         self._asked_at = time.monotonic()
-        self._pause_s = seconds
+        self.pause_s = seconds
 
     @on(Fetched)
     def _show_fetched(self, message: Fetched) -> None:
@@ -175,8 +176,10 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
 
     @on(NotFetched)
     def _show_not_fetched(self, message: NotFetched) -> None:
-        longer = self._pause_s * 2 if isinstance(message.error, ThrottlingException) else self.every_s
-        self._pause(min(max(longer, self.every_s), LONGEST_PAUSE_S))
+        pause_s = self.every_s
+        if isinstance(message.error, ThrottlingException):
+            pause_s = max(self.pause_s * 2, self.every_s * self.console_app.backend.target.patience)
+        self._pause(min(pause_s, LONGEST_PAUSE_S))
         self.refused(message.error)
 
     def refused(self, error: Exception) -> None:
@@ -195,9 +198,9 @@ class LiveScreen(Screen[None], Generic[Question, Answer]):
             self.ask_soon()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hides the keys of what this reader may not do."""
+        """Greys the keys of what this reader may not do."""
         if action in self.changes and self.console_app.read_only:
-            return False
+            return None
         return super().check_action(action, parameters)
 
     # The filter line.

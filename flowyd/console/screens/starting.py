@@ -127,6 +127,6 @@ def _open_form(
 
 def _refused(screen: LiveScreen[Any, Any]) -> bool:
     if screen.console_app.read_only:
-        screen.notify("You may look, not start", severity="warning")
+        screen.console_app.refuse("Start")
         return True
     return False

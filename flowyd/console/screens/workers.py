@@ -82,8 +82,12 @@ Report: age of the last word from the worker."""
     def action_execution(self) -> None:
         row = self.table.item
         task = row.worker.task if row is not None and row.worker is not None else None
+        status, shown = self.console_app.status, self.console_app.domain
         if task is None:
             self.notify("It works for no execution at the moment", timeout=3)
+        elif status is not None and status.domain != shown:
+            text = f"It works for domain {status.domain}; {shown} is shown, screen 6 changes that"
+            self.notify(text, markup=False)
         else:
             self.app.push_screen(ExecutionScreen(task["workflow_id"], task["run_id"]))
 
