@@ -28,8 +28,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "task-lists",
         help="what waits in each task list, and who takes from it",
         description="Tasks that no worker has taken yet, by task list: the lists of pools here and those "
-        "that registered types name. How long the oldest of them waits is known on the engine's own machine, "
-        "not of Amazon SWF. Workers elsewhere that poll a list are not known to the service.",
+        "that registered types name. On the engine's own machine also every other list in which activity "
+        "tasks wait, and how long the oldest task of each has waited. Workers elsewhere that poll a list are "
+        "not known to the service.",
     )
     add_domain(parser)
     add_watch(parser)
@@ -48,13 +49,13 @@ def look(namespace: argparse.Namespace, reached: Service, named: set[ListKey]) -
     status = status_or_none(namespace) if endpoint_of(namespace) is None else None
     if status is not None and status.domain != reached.domain:
         status = None
+    ages = backlog_ages(reached.client, reached.domain)
     counts: dict[ListKey, dict[str, Any]] = {
         (kind, name): reached.client.call(
             f"CountPending{kind.capitalize()}Tasks", {"domain": reached.domain, "taskList": {"name": name}}
         )
-        for kind, name in task_lists.task_lists(status, named)
+        for kind, name in task_lists.task_lists(status, named, ages)
     }
-    ages = backlog_ages(reached.client, reached.domain)
     rows = [task_lists.task_list_row(key, count, status, ages=ages) for key, count in counts.items()]
 
     def lines(page: Page) -> list[str]:

@@ -340,7 +340,11 @@ class Console(App[None]):
             show = partial(self.call_later, self.action_go, name)
             yield SystemCommand(title, f"Show {title.lower()}", show)
         if isinstance(screen, LiveScreen):
-            for active in screen.active_bindings.values():
+            # Several keys may do the same: the first is named.
+            by_action = {
+                active.binding.action: active for active in reversed(screen.active_bindings.values())
+            }
+            for active in reversed(by_action.values()):
                 binding = active.binding
                 ours = active.node is screen and "." not in binding.action and binding.action != "back"
                 if ours and binding.description and active.enabled:

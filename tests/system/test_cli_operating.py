@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,12 +170,21 @@ def test_the_timeline_has_a_bar_for_each_activity(daemon: RunningDaemon) -> None
 
 
 def test_task_lists_say_who_takes_from_them(daemon: RunningDaemon) -> None:
-    lists = run(daemon, "task-lists", "--json").json["task_lists"]
+    daemon.begin("strays")
 
-    assert {(found["kind"], found["name"], tuple(found["pools"])) for found in lists} == {
-        ("activity", "work", ("workers",)),
-        ("decision", "decide", ("deciders",)),
+    def lists() -> dict[tuple[str, str], Any]:
+        found = run(daemon, "task-lists", "--json").json["task_lists"]
+        return {(each["kind"], each["name"]): each for each in found}
+
+    until(lambda: ("activity", "nowhere") in lists(), what="the list that nobody serves is told")
+    found = lists()
+    assert {key: each["pools"] for key, each in found.items()} == {
+        ("activity", "nowhere"): [],
+        ("activity", "work"): ["workers"],
+        ("decision", "decide"): ["deciders"],
     }
+    assert found["activity", "nowhere"]["oldest_s"] > 0
+    assert found["decision", "decide"]["oldest_s"] is None
 
 
 def test_a_list_without_limit_holds_all_and_says_what_they_wait_for(daemon: RunningDaemon) -> None:

@@ -354,13 +354,18 @@ def test_one_steps_into_a_child_and_back(bench: Bench) -> None:
 
 def test_how_long_tasks_wait_is_told_list_by_list(bench: Bench) -> None:
     bench.start("one")
+    astray = schedule("a")
+    astray["scheduleActivityTaskDecisionAttributes"]["taskList"] = {"name": "named by nobody"}
+    bench.decide(astray)
+    bench.start("two")
 
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("3")
-        await until(pilot, lambda: any(row.oldest_s for row in table(pilot, "lists").items))
-        images, decisions = table(pilot, "lists").items
-        assert (images.pending, images.oldest_s) == (0, None)
-        assert (decisions.pending, decisions.truncated) == (1, False)
+        await until(pilot, lambda: len([row for row in table(pilot, "lists").items if row.oldest_s]) == 2)
+        images, nobodys, decisions = table(pilot, "lists").items
+        assert (images.name, images.pending, images.oldest_s) == ("images", 0, None)
+        assert (nobodys.name, nobodys.pending) == ("named by nobody", 1)
+        assert (decisions.name, decisions.pending) == ("decisions", 1)
         await shown(pilot, "Oldest")
 
     bench.run(script)

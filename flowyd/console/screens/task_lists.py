@@ -11,15 +11,16 @@ from flowyd.console.screens.tables import TableScreen
 from flowyd.console.view_model import task_lists
 from flowyd.console.view_model.cells import Column
 from flowyd.console.view_model.task_lists import BacklogAges, ListKey, PendingCounts, TaskListRow
+from flowyd.control.status import DaemonStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListsQuestion:
-    """Whose lists, and those known already."""
+    """Whose lists, and what is known already."""
 
     domain: str
-    #: Lists of the pools here.
-    pools: tuple[ListKey, ...]
+    #: Of whose pools the lists are shown.
+    status: DaemonStatus | None
     #: Lists that types name, if they have been looked for.
     named: frozenset[ListKey] | None
 
@@ -35,13 +36,14 @@ class ListsAnswer:
 
 
 class TaskListsScreen(TableScreen[ListsQuestion, ListsAnswer, TaskListRow]):
-    """The task lists of the domain: those of pools here, and those that registered types name."""
+    """The task lists of the domain: of pools here, named by registered types, and waited in."""
 
     help_text: ClassVar[str] = """\
 Waiting: tasks that no worker has taken yet; red where none here takes them.
 Oldest: how long the one of them waits that came first; - on Amazon SWF.
 Workers: those here that serve the list; Busy: how many of them run a task.
-Lists of pools here and the default lists of registered types are shown."""
+Lists of pools here and the default lists of registered types are shown,
+and, where Oldest is known, every list in which activity tasks wait."""
 
     heading = "Task lists"
     table_id = "lists"
@@ -52,7 +54,7 @@ Lists of pools here and the default lists of registered types are shown."""
         known = self.answer if self.answer is not None and self.answer.domain == domain else None
         return ListsQuestion(
             domain=domain,
-            pools=task_lists.task_lists(self.console_app.status, ()),
+            status=self.console_app.status,
             named=known.named if known is not None else None,
         )
 
@@ -67,8 +69,8 @@ Lists of pools here and the default lists of registered types are shown."""
                 if info["status"] == "REGISTERED"
             ]
             named = frozenset(default_lists(backend, domain, kinds))
-        counts = count_pending(backend, domain, sorted({*question.pools, *named}))
         ages = backend.backlog_ages(domain)
+        counts = count_pending(backend, domain, task_lists.task_lists(question.status, named, ages))
         return ListsAnswer(domain=domain, named=named, counts=counts, ages=ages)
 
     def rows(self) -> Sequence[TaskListRow]:

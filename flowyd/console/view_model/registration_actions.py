@@ -87,7 +87,7 @@ def register_domain() -> Action:
         steps=steps,
         fields=(
             Field(name="name", label="Name", needed=True, limit=NAME_CHARACTERS),
-            Field(name="retention", label="Keep closed, days", value="30", needed=True, whole_number=True),
+            Field(name="retention", label="Keep for, days", value="30", needed=True, whole_number=True),
             Field(name="description", label="Description"),
         ),
         warning="A domain can be deprecated but never deleted.",

@@ -21,7 +21,7 @@ BacklogAges = Mapping[ListKey, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskListRow:
-    """One task list that a pool serves or a type names."""
+    """One task list that a pool serves, a type names, or a task waits in."""
 
     #: "activity" or "decision".
     kind: str
@@ -42,10 +42,16 @@ class TaskListRow:
         return f"{self.kind} {self.name}"
 
 
-def task_lists(status: DaemonStatus | None, named: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Kind and name of every list known: of the pools here, and `named` by types; in order."""
+def task_lists(
+    status: DaemonStatus | None, named: Iterable[ListKey], ages: BacklogAges
+) -> tuple[ListKey, ...]:
+    """Every list known, in order: of pools here, `named` by types, and those in which activity tasks wait.
+
+    Decisions also wait in lists that belong to one worker each, for a few seconds: those are left out.
+    """
     pools = status.pools if status is not None else ()
-    return tuple(sorted({(pool.kind, pool.task_list) for pool in pools} | set(named)))
+    waited_in = {key for key in ages if key[0] == "activity"}
+    return tuple(sorted({(pool.kind, pool.task_list) for pool in pools} | set(named) | waited_in))
 
 
 def task_list_row(

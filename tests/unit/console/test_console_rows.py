@@ -112,6 +112,14 @@ def test_a_list_where_tasks_wait_and_nobody_works_is_wrong() -> None:
     assert [(part.text, part.tone) for part in oldest.draw(row, 6)] == [("3m", Tone.BAD)]
 
 
+def test_lists_that_nobody_serves_are_known_by_the_activity_tasks_that_wait_in_them() -> None:
+    ages = {("activity", "astray"): 3.0, ("decision", "one worker's own"): 1.0}
+
+    found = task_lists.task_lists(daemon(pool(worker(7))), [("decision", "decide")], ages)
+
+    assert found == (("activity", "astray"), ("activity", "images"), ("decision", "decide"))
+
+
 @pytest.mark.parametrize(
     ("count", "ages"),
     [(3, {}), (3, {("decision", "pixels"): 9.0}), (0, {("activity", "pixels"): 9.0})],
