@@ -21,7 +21,7 @@ from textual.screen import Screen
 
 from flowyd.console import collecting
 from flowyd.console.backend import Backend, Target
-from flowyd.console.dialogs.action import ActionDialog
+from flowyd.console.dialogs.action import SHORT, ActionDialog
 from flowyd.console.dialogs.help import HelpDialog
 from flowyd.console.memory import Memory
 from flowyd.console.messages import StatusLost, StatusSeen, StepDone, SwfAnswers
@@ -65,7 +65,7 @@ class Console(App[None]):
     TITLE = "flowyd"
     CSS_PATH = "console.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-tall")]  # noqa: RUF012
 
     MODES = {  # noqa: RUF012 (Textual declares it without ClassVar)
         "executions": ExecutionsScreen,

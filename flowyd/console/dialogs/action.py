@@ -17,8 +17,11 @@ from flowyd.console.view_model import commands
 from flowyd.console.view_model.actions import Action, Field, Step, problems
 from flowyd.console.view_model.wording import plural
 
-#: As many targets are written out; of the rest only the number is.
+#: As many targets are written out, and as many on a short screen; of the rest only the number is.
 TARGETS_SHOWN = 5
+TARGETS_SHOWN_SHORT = 2
+#: Screens of fewer lines are short, as in the app's VERTICAL_BREAKPOINTS.
+SHORT = 34
 
 
 class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
@@ -40,7 +43,8 @@ class ActionDialog(ModalScreen[tuple[Step, ...] | None]):
         with Vertical(classes="dialog"):
             yield Static(action.title, classes="title", markup=False)
             with VerticalScroll(classes="fields", can_focus=False):
-                yield Static(_targets(action), classes="targets", markup=False)
+                most = TARGETS_SHOWN if self.app.size.height >= SHORT else TARGETS_SHOWN_SHORT
+                yield Static(_targets(action, most), classes="targets", markup=False)
                 if action.warning:
                     yield Static(action.warning, classes="warning", markup=False)
                 for field in action.fields:
@@ -126,9 +130,9 @@ def show_command(place: Static, command: str) -> None:
     place.update(commands.in_lines(f"$ {command}", width) if command else "")
 
 
-def _targets(action: Action) -> str:
-    shown = [f"  {target}" for target in action.targets[:TARGETS_SHOWN]]
-    more = len(action.targets) - TARGETS_SHOWN
+def _targets(action: Action, most: int) -> str:
+    shown = [f"  {target}" for target in action.targets[:most]]
+    more = len(action.targets) - most
     if more > 0:
         shown.append(f"  … and {more:,} more")
     return "\n".join(shown)

@@ -269,6 +269,11 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
             self._tones[tone] = known
         return known
 
+    def _over(self, row: Style, tone: Tone) -> Style:
+        """The tone on a row; of a reversed row its colour would be the ground, so it is left out there."""
+        style = self._tone(tone)
+        return row + (style.without_color if row.reverse else style)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
@@ -313,7 +318,7 @@ class RowTable(ScrollView, Generic[Item], can_focus=True):
 
     def _cell(self, content: Cell, size: int, row: Style, *, right: bool) -> list[Segment]:
         """The parts of a cell, cut or padded to its width; wide characters count for two."""
-        parts = [Segment(part.text, row + self._tone(part.tone)) for part in content if part.text]
+        parts = [Segment(part.text, self._over(row, part.tone)) for part in content if part.text]
         strip = Strip(parts)
         if strip.cell_length > size:
             ellipsis = Segment("…", parts[-1].style if parts else row)
