@@ -140,6 +140,7 @@ def test_many_are_terminated_only_when_their_number_is_typed_in(bench: Bench) ->
         await until(pilot, lambda: len(ids(pilot)) == 4)
         await pilot.press("space", "space", "space", "ctrl+t")
         await opened(pilot, ActionDialog)
+        await shown(pilot, "small order-3", "small order-2", "… and 1 more", "type 3 to confirm")
         dialog = pilot.app.screen
         await confirm(pilot)
         await until(pilot, lambda: field(pilot, "field-count").has_focus)
@@ -636,6 +637,18 @@ def test_the_keys_of_vi_and_a_click_on_a_heading_work(bench: Bench) -> None:
         await until(pilot, lambda: ids(pilot) == ["a", "b", "c"])
         await pilot.press("equals_sign")
         await until(pilot, lambda: ids(pilot) == ["c", "b", "a"])
+
+    bench.run(script)
+
+
+def test_each_command_is_listed_once_however_many_keys_it_has(bench: Bench) -> None:
+    bench.start("one")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ids(pilot) == ["one"])
+        titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
+        assert {"Refresh", "Terminate", "Workers"} <= set(titles)
+        assert len(titles) == len(set(titles))
 
     bench.run(script)
 

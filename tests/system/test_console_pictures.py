@@ -121,3 +121,21 @@ def test_a_table_looks_as_it_did(name: str, stage: Callable[[], Stage], width: i
         pinned.write_text(found)
 
     assert found == pinned.read_text()
+
+
+def test_the_row_under_the_cursor_has_one_ground_in_sixteen_colours() -> None:
+    """It is reversed there, so a colour of its text would be its ground."""
+
+    async def colours() -> set[object]:
+        stage = the_workers()
+        async with stage.run_test(size=(160, 12)) as pilot:
+            stage.theme = "ansi-dark"
+            await pilot.pause()
+            table = stage.query_one(RowTable)
+            table.focus()
+            await pilot.pause()
+            styles = [segment.style for segment in table.render_line(1) if segment.style is not None]
+            assert all(style.reverse for style in styles)
+            return {style.color for style in styles}
+
+    assert len(asyncio.run(colours())) == 1
