@@ -25,6 +25,16 @@ Script = Callable[[Pilot[None]], Awaitable[None]]
 
 SIZE = (80, 24)
 
+#: A module with the workflow type of every `Bench`.
+SOURCE = '''
+from flowyd import Workflow, workflow
+
+@workflow("small", 1, "decisions")
+class Small(Workflow):
+    def run(self, url: str, size: int = 256):
+        """Makes a picture small."""
+'''
+
 
 class Bench:
     """A fresh domain on an engine, with one workflow type, and a console on it."""

@@ -25,6 +25,7 @@ from flowyd.console.widgets.row_table import RowTable
 from flowyd.swf.faults import UnknownResourceFault
 from tests.contract.engine_process import EngineProcess
 from tests.system.console_pilot import (
+    SOURCE,
     Bench,
     confirm,
     field,
@@ -38,15 +39,6 @@ from tests.system.console_pilot import (
     until,
 )
 from tests.system.running_daemon import until as until_there
-
-SOURCE = '''
-from flowyd import Workflow, workflow
-
-@workflow("small", 1, "decisions")
-class Small(Workflow):
-    def run(self, url: str, size: int = 256):
-        """Makes a picture small."""
-'''
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.screens.executions import ExecutionsScreen
 from tests.contract.engine_process import EngineProcess
 from tests.system.console_pilot import (
+    SOURCE,
     Bench,
     field,
     ids,
@@ -23,15 +24,6 @@ from tests.system.console_pilot import (
     type_ahead,
     until,
 )
-
-SOURCE = '''
-from flowyd import Workflow, workflow
-
-@workflow("small", 1, "decisions")
-class Small(Workflow):
-    def run(self, url: str, size: int = 256):
-        """Makes a picture small."""
-'''
 
 
 @pytest.fixture(scope="module")
