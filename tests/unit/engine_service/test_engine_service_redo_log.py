@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowyd.engine.redo_log import MOST_BYTES, SALT_BYTES, RedoLog, redo_log_of
@@ -342,6 +342,7 @@ class Life:
             self.write("drop_hand_out", place)
 
 
+@settings(deadline=None)
 @given(
     steps=st.data(),
     ends=st.lists(
