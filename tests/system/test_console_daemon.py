@@ -189,6 +189,10 @@ def test_a_workers_log_is_shown(daemon: RunningDaemon) -> None:
 
 
 def test_a_log_is_filtered_and_its_line_copied(daemon: RunningDaemon) -> None:
+    for _ in range(4):
+        # Its code breaks, and the decider says so; the deciders take turns.
+        daemon.close_of(daemon.begin("chain", "no number"))
+
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("2")
         await until(pilot, lambda: table(pilot, "workers").items)
@@ -198,9 +202,9 @@ def test_a_log_is_filtered_and_its_line_copied(daemon: RunningDaemon) -> None:
         await until(pilot, lambda: table(pilot, "log").items)
         type_ahead(pilot, "/nothing-like-it")
         await until(pilot, lambda: not table(pilot, "log").items)
-        type_ahead(pilot, "<escape>", "/registered", "<enter>")
+        type_ahead(pilot, "<escape>", "/failed", "<enter>")
         await until(pilot, lambda: table(pilot, "log").items)
-        assert all("registered" in line.text for line in table(pilot, "log").items)
+        assert all("failed" in line.text for line in table(pilot, "log").items)
         await until(pilot, lambda: table(pilot, "log").has_focus)
         await pilot.press("y")
         await until(pilot, lambda: pilot.app.clipboard == table(pilot, "log").item.text)
