@@ -256,7 +256,9 @@ class Console(App[None]):
 
     @on(Released)
     async def _hand_on_released(self, message: Released) -> None:
-        await self._hand_on(message.typed)
+        # While the console is being left there may be no screen for it any more.
+        with contextlib.suppress(ScreenStackError):
+            await self._hand_on(message.typed)
 
     async def _hand_on(self, typed: Typed) -> None:
         """Gives a key to who has the focus.
