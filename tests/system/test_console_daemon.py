@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from flowyd.console.memory import Memory
 from flowyd.console.screens.executions import ExecutionsScreen
 from flowyd.console.screens.worker_log import LogScreen
 from flowyd.console.view_model.cells import Tone
+from flowyd.console.view_model.log_lines import LogLine
 from flowyd.console.widgets.head import COLOURS
 from tests.system.console_pilot import (
     Script,
@@ -188,6 +189,11 @@ def test_a_workers_log_is_shown(daemon: RunningDaemon) -> None:
     run(daemon, script)
 
 
+def only(text: str, lines: Sequence[LogLine]) -> bool:
+    """Whether there are lines, and each has the text."""
+    return bool(lines) and all(text in line.text for line in lines)
+
+
 def test_a_log_is_filtered_and_its_line_copied(daemon: RunningDaemon) -> None:
     for _ in range(4):
         # Its code breaks, and the decider says so; the deciders take turns.
@@ -203,9 +209,9 @@ def test_a_log_is_filtered_and_its_line_copied(daemon: RunningDaemon) -> None:
         type_ahead(pilot, "/nothing-like-it")
         await until(pilot, lambda: not table(pilot, "log").items)
         type_ahead(pilot, "<escape>", "/failed", "<enter>")
-        await until(pilot, lambda: table(pilot, "log").items)
-        assert all("failed" in line.text for line in table(pilot, "log").items)
-        await until(pilot, lambda: table(pilot, "log").has_focus)
+        await until(
+            pilot, lambda: table(pilot, "log").has_focus and only("failed", table(pilot, "log").items)
+        )
         await pilot.press("y")
         await until(pilot, lambda: pilot.app.clipboard == table(pilot, "log").item.text)
 
