@@ -75,7 +75,8 @@ def _copy(database: Path, unfinished: Path, progress: Progress | None) -> None:
 
 def _bring_up_to_date(source: sqlite3.Connection, database: Path) -> None:
     """Sees to it that the file has what is in the redo log now."""
-    if not redo_log_of(database).exists():
+    knows_logs = source.execute("SELECT 1 FROM meta WHERE name = 'redo'").fetchone()
+    if not knows_logs or not redo_log_of(database).exists():
         return
     lock = try_lock(database)
     if lock is None:

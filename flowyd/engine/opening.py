@@ -66,10 +66,6 @@ def open_service(
         opened.callback(connection.close)
         store = _store(connection, redo_log)
         opened.callback(_check_point_at_end, store, database)
-    except BaseException:
-        opened.close()
-        raise
-    try:
         return Service(
             store=store,
             clock=clock,
@@ -80,6 +76,9 @@ def open_service(
     except sqlite3.Error as error:
         opened.close()
         raise damaged(database, str(error)) from error
+    except BaseException:
+        opened.close()
+        raise
 
 
 def _connect(database: Path, durability: Durability) -> sqlite3.Connection:

@@ -287,6 +287,19 @@ def test_a_backup_after_a_crash_has_what_the_redo_log_holds(scene: Scene, tmp_pa
     copy.service.close()
 
 
+def test_a_database_older_than_redo_logs_is_backed_up_beside_one(scene: Scene, tmp_path: Path) -> None:
+    scene.start()
+    scene.service.close()
+    with closing(sqlite3.connect(scene.database)) as connection, connection:
+        connection.execute("DELETE FROM meta WHERE name = 'redo'")
+
+    assert back_up(database=scene.database, target=tmp_path / "copy.db") > 0
+
+    with closing(sqlite3.connect(scene.database)) as connection, connection:
+        connection.execute("INSERT INTO meta (name, value) VALUES ('redo', randomblob(16))")
+    scene.open_again()
+
+
 def test_a_redo_log_beside_a_copy_that_it_does_not_belong_to_is_not_taken(
     scene: Scene, tmp_path: Path
 ) -> None:
