@@ -1,6 +1,7 @@
 """The console: its main screens, what they share, and the carrying out of actions.
 
-Leaving the console stops nothing: it holds no process and no task, only connections.
+Leaving the console stops nothing: it holds no process and no task, only connections. The module is long
+because the screens share one state of daemon and service, which all handlers here keep.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ not commit. Polls that find no task wait for a later turn.
 When a turn fails, nothing of it has happened: the transaction is rolled back and memory is made anew from the
 store. If the store failed (a full disk), calls that change something get InternalFailure, reads are answered
 from what is committed, polls go on waiting, and deadlines pause for a moment. If it was a bug, each call is
-tried in a turn of its own, so that one bad request harms nobody else.
+tried in a turn of its own, so that one bad request harms nobody else. The module is long because what a turn
+does and how it is taken back must be read together.
 """
 
 from __future__ import annotations

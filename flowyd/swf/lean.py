@@ -13,7 +13,8 @@ A poll carries an id, the same each time it is sent until its answer has been re
 the task that it was answered with before, so a task handed out by an engine that then died is not lost.
 
 Requests are unsigned: use it towards an engine that admits its callers by the socket's mode, or that was
-started with --any-credentials.
+started with --any-credentials. The client and its connection share one module, since what may be sent again
+depends on how far the connection got.
 """
 
 from __future__ import annotations
