@@ -23,6 +23,8 @@ class Call:
     request: dict[str, Any]
     #: What the caller calls a poll, the same when it repeats one whose answer it has not read; or empty.
     poll_id: str = ""
+    #: A poll that came in the same message; it begins when this call was carried out, if it was no fault.
+    next_poll: Call | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ MOST_THROWN_AWAY_BYTES = 16 * limits.REQUEST_BYTES
 LONGEST_POLL_ID = 64
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: The call was carried out; the poll that came with it waits (RFC 2518, 10.1).
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
 
@@ -75,6 +77,11 @@ class HttpRequest:
         """What the caller calls this poll; empty if it does not say, or not in a few plain characters."""
         sent = self.header(b"x-flowyd-poll") or b""
         return sent.decode() if len(sent) <= LONGEST_POLL_ID and sent.isascii() else ""
+
+    @property
+    def next_poll(self) -> bytes:
+        """A poll to begin once this request was carried out, as JSON (`requests.next_poll`); empty: none."""
+        return self.header(b"x-flowyd-next-poll") or b""
 
     @property
     def answer_type(self) -> str:

@@ -212,6 +212,8 @@ class Service:
             result = self._carry_out(call)
             if result is not None:
                 answered.append(Answered(call=call, result=result))
+                if call.next_poll is not None and not isinstance(result, SwfFault):
+                    answered += self._carry_out_next_poll(call.next_poll)
         # Tasks leave first: somebody's work can begin with them.
         answered = self._hand_out_tasks() + answered
         if self._recorder.closed_some:
@@ -236,6 +238,10 @@ class Service:
             return fault
         self._context.errands.run()
         return result
+
+    def _carry_out_next_poll(self, poll: Call) -> list[Answered]:
+        result = self._carry_out(poll)
+        return [] if result is None else [Answered(call=poll, result=result)]
 
     def _poll(self, call: Call) -> bytes | None:
         request = call.request
@@ -392,7 +398,7 @@ class Service:
             if call.action in READS:
                 answered.append(Answered(call=call, result=self._read_again(call, fault)))
             else:
-                self._polls.remove(call)
+                self._polls.remove(call.next_poll or call)
                 answered.append(Answered(call=call, result=fault))
         return answered
 
@@ -405,14 +411,14 @@ class Service:
 
     def _wait_again(self, calls: Sequence[Call]) -> None:
         """Polls of earlier turns go on waiting as if the failed turn had not taken them."""
-        of_this_turn = set(calls)
+        of_this_turn = {call.next_poll or call for call in calls}
         self._polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
         self._taken = []
 
     def _one_by_one(self, calls: Sequence[Call]) -> list[Answered]:
         """Each call in its own turn, so that only the one that fails is refused."""
         for call in calls:
-            self._polls.remove(call)
+            self._polls.remove(call.next_poll or call)
         self._wait_again(calls)
         if len(calls) <= 1:
             fault = InternalFailure("The engine failed to carry out the request, which had no effect")

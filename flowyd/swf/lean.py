@@ -120,7 +120,8 @@ class LeanClient:
                 if self._is_broken_off:
                     raise _Broken(was_sent=False, why="it was broken off")
                 connection.send(message)
-                response = connection.receive()
+                response = _Response()
+                connection.receive(response)
             except _Broken as error:
                 connection.close()
                 may_repeat = not self._is_broken_off and (not error.was_sent or harmless_twice)
@@ -157,7 +158,23 @@ class LeanClient:
         Raises:
             UnreachableError: nobody listens.
         """
-        message = self._message(action, request, poll_id or self.new_poll_id())
+        return self._begin_poll(action, self._message(action, request, poll_id or self.new_poll_id()))
+
+    def call_and_poll(
+        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
+    ) -> PendingPoll:
+        """Calls an operation without result and begins the next poll, in one message.
+
+        The poll is begun if the call was no fault: see `PendingPoll.carried_out`, which comes first.
+
+        Raises:
+            UnreachableError: nobody listens; the call was not carried out.
+        """
+        next_poll = _encode({"action": poll_action, "request": poll_request}).decode()
+        message = self._message(action, request, poll_id, f"X-Flowyd-Next-Poll: {next_poll}\r\n")
+        return self._begin_poll(poll_action, message, called=action)
+
+    def _begin_poll(self, action: str, message: bytes, *, called: str = "") -> PendingPoll:
         for _ in range(_MOST_ATTEMPTS):
             connection = self._connection()
             try:
@@ -166,8 +183,14 @@ class LeanClient:
                 connection.close()
                 last = error
                 continue
-            return PendingPoll(action=action, connection=connection, keep=self._keep)
-        raise self._unreachable(action, last) from last
+            return PendingPoll(
+                action=action,
+                connection=connection,
+                keep=self._keep,
+                unreachable=self._unreachable,
+                called=called,
+            )
+        raise self._unreachable(called or action, last) from last
 
     def break_off(self) -> None:
         """From any thread: ends the call that is under way, and all that follow, with UnreachableError."""
@@ -180,12 +203,12 @@ class LeanClient:
         while self._kept:
             self._kept.pop().close()
 
-    def _message(self, action: str, request: Request, poll_id: str) -> bytes:
+    def _message(self, action: str, request: Request, poll_id: str, more: str = "") -> bytes:
         body = _encode(request)
         named = f"X-Flowyd-Poll: {poll_id}\r\n" if poll_id else ""
         head = (
             f"POST / HTTP/1.1\r\nHost: {self._address.host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{named}Content-Length: {len(body)}\r\n\r\n"
+            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{named}{more}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
@@ -229,11 +252,21 @@ class PendingPoll:
     """A poll that was sent; readable (fileno) when `finish` will not wait."""
 
     def __init__(
-        self, *, action: str, connection: _Connection, keep: Callable[[_Connection, _Response], None]
+        self,
+        *,
+        action: str,
+        connection: _Connection,
+        keep: Callable[[_Connection, _Response], None],
+        unreachable: Callable[[str, _Broken], UnreachableError],
+        called: str,
     ) -> None:
+        """`called`: the operation that was called in the same message; empty for none."""
         self._action = action
         self._connection = connection
         self._keep = keep
+        self._unreachable = unreachable
+        self._called = called
+        self._response = _Response()
         self._is_withdrawn = False
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
         self.was_read = False
@@ -241,6 +274,28 @@ class PendingPoll:
     def fileno(self) -> int:
         """The connection's file descriptor, for select."""
         return self._connection.fileno()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the answer has been received already; `fileno` is not readable then."""
+        return self._response.is_complete
+
+    def carried_out(self) -> None:
+        """Waits until the call that came with the poll was carried out.
+
+        Raises:
+            SwfFault: the call was refused, and the poll was not begun.
+            UnreachableError: the call may have been carried out; the poll is to be repeated under its id.
+        """
+        response = self._response
+        try:
+            self._connection.receive(response, or_interim=True)
+        except _Broken as error:
+            self._connection.close()
+            raise self._unreachable(self._called, error) from error
+        if response.is_complete and response.status != 200 and not response.had_interim:
+            self._keep(self._connection, response)
+            raise _fault(_members(response))
 
     def withdraw(self) -> None:
         """Takes the poll back; `finish` then gives None, or the task that was handed out just before."""
@@ -261,8 +316,9 @@ class PendingPoll:
             SwfFault: the service refused the poll.
             UnreachableError: no answer within the read timeout.
         """
+        response = self._response
         try:
-            response = self._connection.receive()
+            self._connection.receive(response)
         except _Broken as error:
             self._connection.close()
             if self._is_withdrawn:
@@ -318,9 +374,9 @@ class _Connection:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
-    def receive(self) -> _Response:
-        response = _Response()
-        while not response.is_complete:
+    def receive(self, response: _Response, *, or_interim: bool = False) -> None:
+        """Reads until the response is complete, or an interim one has come."""
+        while not response.is_complete and not (or_interim and response.had_interim):
             try:
                 data = self._socket.recv(_READ_BYTES)
             except TimeoutError as error:
@@ -330,7 +386,6 @@ class _Connection:
             if not data:
                 raise _Broken(was_sent=True, why="the engine closed the connection")
             response.feed(data)
-        return response
 
     def close(self) -> None:
         self._socket.close()
@@ -339,12 +394,14 @@ class _Connection:
 class _Response:
     """An HTTP answer as it comes in."""
 
-    __slots__ = ("_parser", "_pieces", "is_complete", "keep_alive", "status")
+    __slots__ = ("_parser", "_pieces", "had_interim", "is_complete", "keep_alive", "status")
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self.is_complete = False
+        #: Whether an interim answer came before: the call that came with a poll was carried out.
+        self.had_interim = False
         self.keep_alive = True
         self.status = 0
 
@@ -366,7 +423,8 @@ class _Response:
     def on_message_complete(self) -> None:
         self.status = self._parser.get_status_code()
         self.keep_alive = self._parser.should_keep_alive()
-        self.is_complete = self.status != 100
+        self.is_complete = self.status >= 200
+        self.had_interim = self.had_interim or self.status == 102
 
 
 def _answer(response: _Response) -> Answer:
