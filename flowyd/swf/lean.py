@@ -96,7 +96,8 @@ class LeanClient:
 
     def call(self, action: str, request: Request) -> Answer:
         """See `SwfClient.call`."""
-        message = self._message(action, request, self.new_poll_id() if action in POLLS else "")
+        headers = _poll_header(self.new_poll_id()) if action in POLLS else ""
+        message = self._message(action, request, headers)
         return _answer(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
 
     def metrics(self) -> str:
@@ -148,7 +149,7 @@ class LeanClient:
                 return answer
         return answer
 
-    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingPoll:
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingAnswer:
         """Sends a poll and returns at once; wait for it with select, together with others.
 
         Args:
@@ -157,7 +158,24 @@ class LeanClient:
         Raises:
             UnreachableError: nobody listens.
         """
-        message = self._message(action, request, poll_id or self.new_poll_id())
+        headers = _poll_header(poll_id or self.new_poll_id())
+        return self._begin(action, request, headers, if_ended={"startedEventId": 0})
+
+    def begin_wait(self, request: Request) -> PendingAnswer:
+        """Sends DescribeWorkflowExecution, to be answered when the execution closes, and returns at once.
+
+        An engine that knows of it answers in the turn of the close, or after as long as a poll waits; any
+        other SWF service at once. Wait for it with select, together with others.
+
+        Raises:
+            UnreachableError: nobody listens.
+        """
+        return self._begin("DescribeWorkflowExecution", request, "X-Flowyd-Wait: closed\r\n", if_ended=None)
+
+    def _begin(
+        self, action: str, request: Request, headers: str, *, if_ended: Answer | None
+    ) -> PendingAnswer:
+        message = self._message(action, request, headers)
         for _ in range(_MOST_ATTEMPTS):
             connection = self._connection()
             try:
@@ -166,7 +184,7 @@ class LeanClient:
                 connection.close()
                 last = error
                 continue
-            return PendingPoll(action=action, connection=connection, keep=self._keep)
+            return PendingAnswer(action=action, connection=connection, keep=self._keep, if_ended=if_ended)
         raise self._unreachable(action, last) from last
 
     def break_off(self) -> None:
@@ -176,16 +194,15 @@ class LeanClient:
             self._current.shut()
 
     def close(self) -> None:
-        """See `SwfClient.close`; polls under way keep their connections."""
+        """See `SwfClient.close`; what was begun and is not finished keeps its connection."""
         while self._kept:
             self._kept.pop().close()
 
-    def _message(self, action: str, request: Request, poll_id: str) -> bytes:
+    def _message(self, action: str, request: Request, headers: str) -> bytes:
         body = _encode(request)
-        named = f"X-Flowyd-Poll: {poll_id}\r\n" if poll_id else ""
         head = (
             f"POST / HTTP/1.1\r\nHost: {self._address.host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{named}Content-Length: {len(body)}\r\n\r\n"
+            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
@@ -225,15 +242,22 @@ class LeanClient:
         )
 
 
-class PendingPoll:
-    """A poll that was sent; readable (fileno) when `finish` will not wait."""
+class PendingAnswer:
+    """A poll or a wait that was sent; readable (fileno) when `finish` will not wait."""
 
     def __init__(
-        self, *, action: str, connection: _Connection, keep: Callable[[_Connection, _Response], None]
+        self,
+        *,
+        action: str,
+        connection: _Connection,
+        keep: Callable[[_Connection, _Response], None],
+        if_ended: Answer | None,
     ) -> None:
+        """`if_ended`: what it comes to if the engine ends the connection, as it does when it restarts."""
         self._action = action
         self._connection = connection
         self._keep = keep
+        self._if_ended = if_ended
         self._is_withdrawn = False
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
         self.was_read = False
@@ -243,22 +267,21 @@ class PendingPoll:
         return self._connection.fileno()
 
     def withdraw(self) -> None:
-        """Takes the poll back; `finish` then gives None, or the task that was handed out just before."""
+        """Takes it back; `finish` then gives None, or what was answered just before, such as a task."""
         self._is_withdrawn = True
         self._connection.end_sending()
 
     def give_up(self) -> None:
-        """Closes the connection without waiting for anything; the engine then takes the poll back itself."""
+        """Closes the connection without waiting for anything; the engine then takes it back itself."""
         self._connection.close()
 
     def finish(self) -> Answer | None:
-        """The answer; None if the poll was withdrawn first.
+        """The answer; None if it was withdrawn first.
 
-        If the engine ended the connection, as it does when it restarts, the answer is that of a poll that
-        found no task.
+        If the engine ended the connection, a poll has found no task, and a wait has come to nothing: None.
 
         Raises:
-            SwfFault: the service refused the poll.
+            SwfFault: the service refused it.
             UnreachableError: no answer within the read timeout.
         """
         try:
@@ -269,7 +292,7 @@ class PendingPoll:
                 return None
             if isinstance(error.__cause__, TimeoutError):
                 raise UnreachableError(f"{self._action} got no answer: {error}") from error
-            return {"startedEventId": 0}
+            return self._if_ended
         if self._is_withdrawn:
             self._connection.close()
         else:
@@ -367,6 +390,10 @@ class _Response:
         self.status = self._parser.get_status_code()
         self.keep_alive = self._parser.should_keep_alive()
         self.is_complete = self.status != 100
+
+
+def _poll_header(poll_id: str) -> str:
+    return f"X-Flowyd-Poll: {poll_id}\r\n"
 
 
 def _answer(response: _Response) -> Answer:
