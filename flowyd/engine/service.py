@@ -415,17 +415,16 @@ class Service:
         self._wait_again(calls)
         answered = []
         for call in calls:
+            self.withdraw(call)
             if call.action in READS:
                 result = self._read_again(call, fault)
                 if result is not None:
                     answered.append(Answered(call=call, result=result))
             else:
-                self._polls.remove(call)
                 answered.append(Answered(call=call, result=fault))
         return answered
 
     def _read_again(self, call: Call, fault: SwfFault) -> bytes | SwfFault | None:
-        self._closings.remove(call)
         self._recorder.now = round(self._clock.now(), 3)
         try:
             return self._carry_out(call)

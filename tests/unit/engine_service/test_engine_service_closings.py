@@ -12,7 +12,7 @@ import pytest
 from flowyd.engine.calls import Call
 from flowyd.engine.settings import ServiceSettings
 from flowyd.swf.faults import InternalFailure, UnknownResourceFault
-from tests.unit.engine_service.engine_service_scene import COMPLETE, DOMAIN, Scene, decision
+from tests.unit.engine_service.engine_service_scene import COMPLETE, DOMAIN, START_AT, Scene, decision
 from tests.unit.engine_service.test_engine_service_store import full_disk_found_out
 
 
@@ -130,13 +130,14 @@ def test_a_withdrawn_wait_gets_nothing(scene: Scene) -> None:
 
 def test_after_as_long_as_a_poll_waits_the_execution_is_described_as_it_is(scene: Scene) -> None:
     execution = scene.start()
-    scene.pass_time(10)
+    scene.pass_time(7)
     first = wait(scene, execution)
     scene.pass_time(30)
     second = wait(scene, execution)
 
     scene.pass_time(29.9)
     assert first not in scene.answers
+    assert scene.service.next_wake_at() == START_AT + 67
     scene.pass_time(0.1)
 
     assert status(scene, first) == "OPEN"
