@@ -140,10 +140,10 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The peer sends no more: a waiting poll is withdrawn, anything else is answered first."""
+        """The peer sends no more: a call that waits is withdrawn, anything else is answered first."""
         self._has_ended = True
         call = self._call
-        if call is not None and call.action in POLLS:
+        if call is not None and call.may_wait:
             self._call = self._request = None
             self._drop_waiting()
             self._host.withdraw(call)
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
             if not self._waiting and not self._read_slices():
                 break
             request = self._waiting.popleft()
-            if self._has_ended and request.action in POLLS:
+            if self._has_ended and request.may_wait:
                 continue
             self._request = request
             self._call = self._host.take(self, request, self._gate)

@@ -44,6 +44,9 @@ _MOST_ATTEMPTS = 3
 _READ_BYTES = 65_536
 _HARMLESS_TWICE = READS | POLLS | {"RecordActivityTaskHeartbeat"}
 
+#: What a poll comes to whose connection the engine ended.
+_NO_TASK: Answer = {"startedEventId": 0}
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -96,7 +99,8 @@ class LeanClient:
 
     def call(self, action: str, request: Request) -> Answer:
         """See `SwfClient.call`."""
-        message = self._message(action, request, self.new_poll_id() if action in POLLS else "")
+        headers = _poll_header(self.new_poll_id()) if action in POLLS else ""
+        message = self._message(action, request, headers)
         return _answer(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
 
     def metrics(self) -> str:
@@ -149,7 +153,7 @@ class LeanClient:
                 return answer
         return answer
 
-    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingPoll:
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingAnswer:
         """Sends a poll and returns at once; wait for it with select, together with others.
 
         Args:
@@ -158,23 +162,38 @@ class LeanClient:
         Raises:
             UnreachableError: nobody listens.
         """
-        return self._begin_poll(action, self._message(action, request, poll_id or self.new_poll_id()))
+        headers = _poll_header(poll_id or self.new_poll_id())
+        return self._begin(action, request, headers, if_ended=_NO_TASK)
 
     def call_and_poll(
         self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
-    ) -> PendingPoll:
+    ) -> PendingAnswer:
         """Calls an operation without result and begins the next poll, in one message.
 
-        The poll is begun if the call was no fault: see `PendingPoll.carried_out`, which comes first.
+        The poll is begun if the call was no fault: see `PendingAnswer.carried_out`, which comes first.
 
         Raises:
             UnreachableError: nobody listens; the call was not carried out.
         """
         next_poll = _encode({"action": poll_action, "request": poll_request}).decode()
-        message = self._message(action, request, poll_id, f"X-Flowyd-Next-Poll: {next_poll}\r\n")
-        return self._begin_poll(poll_action, message, called=action)
+        headers = f"{_poll_header(poll_id)}X-Flowyd-Next-Poll: {next_poll}\r\n"
+        return self._begin(action, request, headers, if_ended=_NO_TASK)
 
-    def _begin_poll(self, action: str, message: bytes, *, called: str = "") -> PendingPoll:
+    def begin_wait(self, request: Request) -> PendingAnswer:
+        """Sends DescribeWorkflowExecution, to be answered when the execution closes, and returns at once.
+
+        An engine that knows of it answers in the turn of the close, or after as long as a poll waits; any
+        other SWF service at once. Wait for it with select, together with others.
+
+        Raises:
+            UnreachableError: nobody listens.
+        """
+        return self._begin("DescribeWorkflowExecution", request, "X-Flowyd-Wait: closed\r\n", if_ended=None)
+
+    def _begin(
+        self, action: str, request: Request, headers: str, *, if_ended: Answer | None
+    ) -> PendingAnswer:
+        message = self._message(action, request, headers)
         for _ in range(_MOST_ATTEMPTS):
             connection = self._connection()
             try:
@@ -183,14 +202,14 @@ class LeanClient:
                 connection.close()
                 last = error
                 continue
-            return PendingPoll(
+            return PendingAnswer(
                 action=action,
+                endpoint=self.endpoint,
                 connection=connection,
                 keep=self._keep,
-                unreachable=self._unreachable,
-                called=called,
+                if_ended=if_ended,
             )
-        raise self._unreachable(called or action, last) from last
+        raise self._unreachable(action, last) from last
 
     def break_off(self) -> None:
         """From any thread: ends the call that is under way, and all that follow, with UnreachableError."""
@@ -199,16 +218,15 @@ class LeanClient:
             self._current.shut()
 
     def close(self) -> None:
-        """See `SwfClient.close`; polls under way keep their connections."""
+        """See `SwfClient.close`; what was begun and is not finished keeps its connection."""
         while self._kept:
             self._kept.pop().close()
 
-    def _message(self, action: str, request: Request, poll_id: str, more: str = "") -> bytes:
+    def _message(self, action: str, request: Request, headers: str) -> bytes:
         body = _encode(request)
-        named = f"X-Flowyd-Poll: {poll_id}\r\n" if poll_id else ""
         head = (
             f"POST / HTTP/1.1\r\nHost: {self._address.host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{named}{more}Content-Length: {len(body)}\r\n\r\n"
+            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
@@ -242,14 +260,11 @@ class LeanClient:
             connection.close()
 
     def _unreachable(self, action: str, error: _Broken) -> UnreachableError:
-        done = "it may have been carried out" if error.was_sent else "it was not carried out"
-        return UnreachableError(
-            f"{action} at {self.endpoint} got no answer ({error}); {done}. See the engine's log"
-        )
+        return _unreachable(action, self.endpoint, error)
 
 
-class PendingPoll:
-    """A poll that was sent; readable (fileno) when `finish` will not wait."""
+class PendingAnswer:
+    """A poll or a wait that was sent; readable (fileno) when `finish` will not wait."""
 
     def __init__(
         self,
@@ -257,15 +272,15 @@ class PendingPoll:
         action: str,
         connection: _Connection,
         keep: Callable[[_Connection, _Response], None],
-        unreachable: Callable[[str, _Broken], UnreachableError],
-        called: str,
+        endpoint: str,
+        if_ended: Answer | None,
     ) -> None:
-        """`called`: the operation that was called in the same message; empty for none."""
+        """`if_ended`: what it comes to if the engine ends the connection, as it does when it restarts."""
         self._action = action
+        self._endpoint = endpoint
         self._connection = connection
         self._keep = keep
-        self._unreachable = unreachable
-        self._called = called
+        self._if_ended = if_ended
         self._response = _Response()
         self._is_withdrawn = False
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
@@ -292,28 +307,27 @@ class PendingPoll:
             self._connection.receive(response, or_interim=True)
         except _Broken as error:
             self._connection.close()
-            raise self._unreachable(self._called, error) from error
+            raise _unreachable(self._action, self._endpoint, error) from error
         if response.is_complete and response.status != 200 and not response.had_interim:
             self._keep(self._connection, response)
             raise _fault(_members(response))
 
     def withdraw(self) -> None:
-        """Takes the poll back; `finish` then gives None, or the task that was handed out just before."""
+        """Takes it back; `finish` then gives None, or what was answered just before, such as a task."""
         self._is_withdrawn = True
         self._connection.end_sending()
 
     def give_up(self) -> None:
-        """Closes the connection without waiting for anything; the engine then takes the poll back itself."""
+        """Closes the connection without waiting for anything; the engine then takes it back itself."""
         self._connection.close()
 
     def finish(self) -> Answer | None:
-        """The answer; None if the poll was withdrawn first.
+        """The answer; None if it was withdrawn first.
 
-        If the engine ended the connection, as it does when it restarts, the answer is that of a poll that
-        found no task.
+        If the engine ended the connection, a poll has found no task, and a wait has come to nothing: None.
 
         Raises:
-            SwfFault: the service refused the poll.
+            SwfFault: the service refused it.
             UnreachableError: no answer within the read timeout.
         """
         response = self._response
@@ -325,7 +339,7 @@ class PendingPoll:
                 return None
             if isinstance(error.__cause__, TimeoutError):
                 raise UnreachableError(f"{self._action} got no answer: {error}") from error
-            return {"startedEventId": 0}
+            return self._if_ended
         if self._is_withdrawn:
             self._connection.close()
         else:
@@ -425,6 +439,15 @@ class _Response:
         self.keep_alive = self._parser.should_keep_alive()
         self.is_complete = self.status >= 200
         self.had_interim = self.had_interim or self.status == 102
+
+
+def _poll_header(poll_id: str) -> str:
+    return f"X-Flowyd-Poll: {poll_id}\r\n"
+
+
+def _unreachable(action: str, endpoint: str, error: _Broken) -> UnreachableError:
+    done = "it may have been carried out" if error.was_sent else "it was not carried out"
+    return UnreachableError(f"{action} at {endpoint} got no answer ({error}); {done}. See the engine's log")
 
 
 def _answer(response: _Response) -> Answer:
