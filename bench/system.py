@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from typing import Any, Protocol
 import psutil
 
 from bench import processes
+
+#: Longest that one operation may take; nothing that is measured takes so long, unless it hangs.
+_LONGEST_S = 300.0
 
 
 class DriverError(Exception):
@@ -57,10 +61,10 @@ class Driver:
         self.process = process
 
     def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The driver's answer; waits for it.
+        """The driver's answer; waits for it, five minutes at most, after which the driver is killed.
 
         Raises:
-            DriverError: it failed or died.
+            DriverError: it failed, died or hung.
         """
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
@@ -68,6 +72,10 @@ class Driver:
         try:
             stdin.write(json.dumps({"do": operation, **arguments}) + "\n")
             stdin.flush()
+            # One line is under way at a time, so nothing of it can be in the buffer already.
+            if not select.select([stdout], [], [], _LONGEST_S)[0]:
+                self.process.kill()
+                raise DriverError(f"{operation}: no answer in {_LONGEST_S:.0f} s")
             line = stdout.readline()
         except BrokenPipeError:
             line = ""

@@ -6,7 +6,7 @@ Pure. Columns are aligned, so that the text reads the same in a terminal and in 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bench.figures import Figure, advantage
 
@@ -34,23 +34,28 @@ def cell(figure: Figure | None) -> str:
     return text
 
 
-def rows(figures: Sequence[Figure], systems: Sequence[str]) -> list[list[str]]:
-    """The heading and one row per quantity, in order of first appearance; a last column holds the
-    advantage of the first system over the best of the others that are not floors."""
-    heading = ["", *systems, f"{systems[0]} against the best other"]
-    quantities = list(dict.fromkeys((figure.scenario, figure.what) for figure in figures))
+def rows(figures: Sequence[Figure], systems: Sequence[str], rivals: Collection[str]) -> list[list[str]]:
+    """The heading and one row per quantity, by scenario; with rivals, a last column holds the
+    advantage of the first system over the best of them."""
+    compared = [systems[0], *(name for name in systems[1:] if name in rivals)]
+    heading = ["", *systems, *([f"{systems[0]} against the best other"] if compared[1:] else [])]
+    quantities = sorted(
+        dict.fromkeys((figure.scenario, figure.what) for figure in figures), key=lambda one: one[0]
+    )
     table = [heading]
     for scenario, what in quantities:
         by_system = {f.system: f for f in figures if (f.scenario, f.what) == (scenario, what)}
-        ratio = _ratio([by_system[name] for name in systems if name in by_system and name != "floor"])
-        table.append([f"{scenario} {what}", *(cell(by_system.get(name)) for name in systems), ratio])
+        row = [f"{scenario} {what}", *(cell(by_system.get(name)) for name in systems)]
+        if compared[1:]:
+            row.append(_ratio([by_system[name] for name in compared if name in by_system], compared[0]))
+        table.append(row)
     return table
 
 
-def _ratio(figures: Sequence[Figure]) -> str:
+def _ratio(figures: Sequence[Figure], first: str) -> str:
     measured = [figure for figure in figures if figure.samples]
     # Counts (how many in flight, how many run twice) are read, not divided.
-    if len(measured) < 2 or measured[0] is not figures[0] or not measured[0].unit:
+    if len(measured) < 2 or measured[0].system != first or not measured[0].unit:
         return ""
     ours, *others = measured
     least = min(advantage(ours, other) for other in others)
