@@ -22,7 +22,7 @@ from bench.runs import Plan, alternate, surviving
 from bench.scenarios import FULL, SHORT
 from bench.system import Peer, Shape
 
-_SHORT_PEERS = "flowyd,floor,dbos,restate"
+_SHORT_PEERS = "flowyd,floor,restate,dbos"
 _FULL_PEERS = ",".join(name for name in PEERS if name != "flowyd-normal")
 _SCENARIOS = "S1,S2,S3,S4,S5,S6,S7"
 
@@ -53,9 +53,10 @@ def main() -> int:
             with surviving(f"curve {curve}", report.failures):
                 growth.CURVES[curve](base, seen)
     finally:
-        print(report.text())
+        print(report.for_terminal())
         if options.out is not None:
             report.write(options.out)
+            print(f"Written to {options.out}: bench.md, bench.jsonl with every sample, pictures")
     return 1 if report.failures else 0
 
 

@@ -27,11 +27,20 @@ class Report:
     #: What could not be measured, and why.
     failures: list[str] = field(default_factory=list)
 
-    def text(self) -> str:
-        """The machine, the tables, and what failed, as Markdown."""
+    def for_terminal(self) -> str:
+        """The machine, the tables, and what failed, in narrow lines."""
+        compared = self._compared()
+        return self._text(table.listing(compared, self.systems) if compared else [])
+
+    def for_pages(self) -> str:
+        """The same as Markdown, with a column for each system."""
+        compared = self._compared()
+        return self._text(table.rows(compared, self.systems, self.rivals) if compared else [])
+
+    def _text(self, scenarios: list[list[str]]) -> str:
         parts = [machine.described(self.facts) + "\n"]
-        if compared := self._compared():
-            parts.append(table.markdown(table.rows(compared, self.systems, self.rivals)))
+        if scenarios:
+            parts.append(table.markdown(scenarios))
         if curves := self._curves():
             parts.append(table.markdown(table.curve_rows(curves)))
         if self.failures:
@@ -41,7 +50,7 @@ class Report:
     def write(self, folder: Path) -> None:
         """bench.md, bench.jsonl with every sample, and the plots as SVG."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "bench.md").write_text(self.text())
+        (folder / "bench.md").write_text(self.for_pages())
         lines = [json.dumps({"machine": self.facts, "failures": self.failures})]
         lines += map(to_line, joined(self.figures))
         (folder / "bench.jsonl").write_text("\n".join(lines) + "\n")

@@ -1,6 +1,6 @@
-"""Figures as a table for people: one row per quantity, one column per system, flowyd first.
+"""Figures as tables for people: for pages one column per system, for terminals one row per system.
 
-Pure. Columns are aligned, so that the text reads the same in a terminal and in Markdown.
+Pure. Columns are aligned, so that a text reads the same in a terminal and in Markdown.
 """
 
 from __future__ import annotations
@@ -34,16 +34,44 @@ def cell(figure: Figure | None) -> str:
     return text
 
 
+def listing(figures: Sequence[Figure], systems: Sequence[str]) -> list[list[str]]:
+    """One row per quantity and system, by scenario, narrow enough for a terminal; a last column holds the
+    advantage of the first system over each of the others."""
+    table = [["", "", "median", "least to most", "µs CPU", f"{systems[0]} against it"]]
+    for scenario, what in _quantities(figures):
+        by_system = {f.system: f for f in figures if (f.scenario, f.what) == (scenario, what)}
+        label = f"{scenario} {what}"
+        for name in systems:
+            if name in by_system:
+                pair = [by_system[one] for one in (systems[0], name) if one in by_system]
+                ratio = "" if name == systems[0] else _ratio(pair, systems[0])
+                table.append([label, name, *_measured(by_system[name]), ratio])
+                label = ""
+    return table
+
+
+def _measured(figure: Figure) -> list[str]:
+    if not figure.samples:
+        return ["-", figure.skipped, ""]
+    extent = f"{shown(min(figure.samples))} to {shown(max(figure.samples))}"
+    cpu = shown(statistics.median(figure.cpu_us)) if figure.cpu_us else ""
+    value = f"{shown(figure.median)} {figure.unit}".rstrip()
+    return [value, extent if len(figure.samples) > 1 else "", cpu]
+
+
+def _quantities(figures: Sequence[Figure]) -> list[tuple[str, str]]:
+    """Scenario and what is counted, by scenario."""
+    found = dict.fromkeys((figure.scenario, figure.what) for figure in figures)
+    return sorted(found, key=lambda one: one[0])
+
+
 def rows(figures: Sequence[Figure], systems: Sequence[str], rivals: Collection[str]) -> list[list[str]]:
     """The heading and one row per quantity, by scenario; with rivals, a last column holds the
     advantage of the first system over the best of them."""
     compared = [systems[0], *(name for name in systems[1:] if name in rivals)]
     heading = ["", *systems, *([f"{systems[0]} against the best other"] if compared[1:] else [])]
-    quantities = sorted(
-        dict.fromkeys((figure.scenario, figure.what) for figure in figures), key=lambda one: one[0]
-    )
     table = [heading]
-    for scenario, what in quantities:
+    for scenario, what in _quantities(figures):
         by_system = {f.system: f for f in figures if (f.scenario, f.what) == (scenario, what)}
         row = [f"{scenario} {what}", *(cell(by_system.get(name)) for name in systems)]
         if compared[1:]:

@@ -50,12 +50,21 @@ def report() -> Report:
 
 
 def test_text_has_machine_table_curve_and_failures(report: Report) -> None:
-    text = report.text()
+    text = report.for_pages()
 
     assert text.startswith("2 cores of a processor")
     assert "| S1 latency | 3.00 ms (2.00 to 4.00) | 9.00 ms (8.00 to 10.0) | 3.00 times " in text
     assert "| open  | 1,000 | latency | 10.0 ms" in text
     assert text.endswith("Failed:\n\n- broken: OSError: no such program\n")
+
+
+def test_text_for_a_terminal_has_a_line_for_each_system(report: Report) -> None:
+    lines = report.for_terminal().splitlines()
+
+    assert [line.split("|")[2:-1] for line in lines if " ms " in line][:2] == [
+        [" flowyd ", " 3.00 ms ", " 2.00 to 4.00  ", "        ", "                   "],
+        [" other  ", " 9.00 ms ", " 8.00 to 10.0  ", "        ", " 3.00 times        "],
+    ]
 
 
 def test_every_sample_is_in_the_lines_of_json(report: Report, tmp_path: Path) -> None:
@@ -74,4 +83,4 @@ def test_the_scenarios_and_each_curve_have_a_picture(report: Report, tmp_path: P
 def test_a_report_of_nothing_has_the_machine() -> None:
     report = Report(facts=FACTS, systems=[], rivals=frozenset())
 
-    assert report.text().count("\n") == 1
+    assert report.for_terminal().count("\n") == 1
