@@ -37,7 +37,8 @@ def cell(figure: Figure | None) -> str:
 def listing(figures: Sequence[Figure], systems: Sequence[str]) -> list[list[str]]:
     """One row per quantity and system, by scenario, narrow enough for a terminal; a last column holds the
     advantage of the first system over each of the others."""
-    table = [["", "", "median", "least to most", "µs CPU", f"{systems[0]} against it"]]
+    against = f"{systems[0]} against it" if systems[1:] else ""
+    table = [["", "", "median", "least to most", "µs CPU", against]]
     for scenario, what in _quantities(figures):
         by_system = {f.system: f for f in figures if (f.scenario, f.what) == (scenario, what)}
         label = f"{scenario} {what}"
