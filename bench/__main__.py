@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -33,12 +34,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     names = (options.peers or (_FULL_PEERS if options.full else _SHORT_PEERS)).split(",")
-    peers = _available([PEERS[name]() for name in names], install=options.install)
+    peers, left_out = _available([PEERS[name]() for name in names], install=options.install)
     base = Path(options.folder) if options.folder else None
     report = Report(
         facts=machine.facts(base or Path(tempfile.gettempdir())),
         systems=[peer.name for peer in peers],
         rivals=frozenset(PEERS[name]().name for name in RIVALS),
+        left_out=left_out,
     )
     print(machine.described(report.facts), file=sys.stderr)
 
@@ -65,7 +67,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         sizes=FULL if options.full else SHORT,
         shape=Shape(decision_workers=options.decision_workers, activity_workers=options.activity_workers),
         wanted=frozenset(options.scenarios.split(",")),
-        busy_runs=options.runs or (3 if options.full else 2),
+        busy_runs=options.runs or 3,
         idle_runs=options.runs or 1,
         recovery_runs=options.runs or (2 if options.full else 1),
     )
@@ -84,7 +86,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--install", action="store_true", help="install what peers need, outside the project")
     parser.add_argument("--scenarios", default=_SCENARIOS, help=f"some of {_SCENARIOS}; empty for none")
     parser.add_argument("--curves", help=f"growth curves, of {', '.join(growth.CURVES)}")
-    parser.add_argument("--runs", type=int, help="runs of everything (default 2 of S1 to S4; with --full 3)")
+    parser.add_argument("--runs", type=int, help="runs of everything (default 3 of S1 to S4 and S6)")
     parser.add_argument("--decision-workers", type=int, default=1)
     parser.add_argument("--activity-workers", type=int, default=4)
     parser.add_argument("--folder", help="where the temporary folders are made: the disk that is measured")
@@ -92,17 +94,23 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _available(peers: list[Peer], *, install: bool) -> list[Peer]:
-    able = []
+def _available(peers: list[Peer], *, install: bool) -> tuple[list[Peer], list[str]]:
+    """Those that can be measured here; the others with the reason."""
+    able, left_out = [], []
     for peer in peers:
-        if peer.missing() and install:
-            with surviving(f"installing {peer.name}", []):
+        reason = peer.missing()
+        if reason and install:
+            try:
                 peer.install()
-        if reason := peer.missing():
-            print(f"{peer.name}: skipped, {reason}", file=sys.stderr)
+                reason = peer.missing()
+            except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+                reason = f"could not be installed: {error}"
+        if reason:
+            left_out.append(f"{peer.name}: {reason}")
+            print(f"left out, {left_out[-1]}", file=sys.stderr)
         else:
             able.append(peer)
-    return able
+    return able, left_out
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from bench import machine, plot, table
 from bench.figures import Figure, joined, to_line
 from bench.growth import CURVES
 
+_LEFT_OUT = "Left out (`make bench-peers` installs what package clients can)"
+
 
 @dataclass(slots=True, kw_only=True)
 class Report:
@@ -24,11 +26,13 @@ class Report:
     rivals: frozenset[str]
     #: In the order in which they were measured, one for each run.
     figures: list[Figure] = field(default_factory=list)
+    #: Systems that are not here, and why.
+    left_out: list[str] = field(default_factory=list)
     #: What could not be measured, and why.
     failures: list[str] = field(default_factory=list)
 
     def for_terminal(self) -> str:
-        """The machine, the tables, and what failed, in narrow lines."""
+        """The machine, the tables, what is left out and what failed, in narrow lines."""
         compared = self._compared()
         return self._text(table.listing(compared, self.systems) if compared else [])
 
@@ -43,15 +47,16 @@ class Report:
             parts.append(table.markdown(scenarios))
         if curves := self._curves():
             parts.append(table.markdown(table.curve_rows(curves)))
-        if self.failures:
-            parts.append("\n".join(("Failed:", "", *(f"- {failure}" for failure in self.failures), "")))
+        for title, lines in ((_LEFT_OUT, self.left_out), ("Failed", self.failures)):
+            if lines:
+                parts.append("\n".join((f"{title}:", "", *(f"- {line}" for line in lines), "")))
         return "\n".join(parts)
 
     def write(self, folder: Path) -> None:
         """bench.md, bench.jsonl with every sample, and the plots as SVG."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "bench.md").write_text(self.for_pages())
-        lines = [json.dumps({"machine": self.facts, "failures": self.failures})]
+        lines = [json.dumps({"machine": self.facts, "left_out": self.left_out, "failures": self.failures})]
         lines += map(to_line, joined(self.figures))
         (folder / "bench.jsonl").write_text("\n".join(lines) + "\n")
         if compared := self._compared():

@@ -45,6 +45,7 @@ def report() -> Report:
         systems=["flowyd", "other"],
         rivals=frozenset({"other"}),
         figures=figures,
+        left_out=["absent: not installed"],
         failures=["broken: OSError: no such program"],
     )
 
@@ -55,6 +56,7 @@ def test_text_has_machine_table_curve_and_failures(report: Report) -> None:
     assert text.startswith("2 cores of a processor")
     assert "| S1 latency | 3.00 ms (2.00 to 4.00) | 9.00 ms (8.00 to 10.0) | 3.00 times " in text
     assert "| open  | 1,000 | latency | 10.0 ms" in text
+    assert "\n\n- absent: not installed\n\n" in text
     assert text.endswith("Failed:\n\n- broken: OSError: no such program\n")
 
 
