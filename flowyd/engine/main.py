@@ -12,6 +12,8 @@ import gc
 import ipaddress
 import logging
 import resource
+import select
+import selectors
 import signal
 import socket
 import ssl
@@ -96,9 +98,16 @@ def run_engine(settings: EngineSettings, sockets: Sequence[socket.socket], ready
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
+    selector = selectors.EpollSelector()
+    loop = asyncio.SelectorEventLoop(selector)
+    come_in = select.poll()
+    come_in.register(selector.fileno(), select.POLLIN)
     try:
-        asyncio.run(_serve(service, clock, settings, endpoints, ready))
+        loop.run_until_complete(
+            _serve(service, clock, settings, endpoints, ready, lambda: bool(come_in.poll(0)))
+        )
     finally:
+        loop.close()
         service.close()
     return _DONE
 
@@ -109,6 +118,7 @@ async def _serve(
     settings: EngineSettings,
     endpoints: Sequence[_Endpoint],
     ready: Callable[[], None],
+    more_waits: Callable[[], bool],
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -121,6 +131,7 @@ async def _serve(
         now=clock.now,
         metrics=metrics,
         most_connections=min(settings.limits.connections, _raised_file_limit() - _OTHER_DESCRIPTORS),
+        more_waits=more_waits,
     )
     for endpoint in endpoints:
         await server.listen(endpoint.listening, endpoint.gate, endpoint.tls)

@@ -17,6 +17,7 @@ that takes the disk two thirds of the time, and the engine half of the processor
 from __future__ import annotations
 
 import errno
+import logging
 import mmap
 import os
 import struct
@@ -26,8 +27,11 @@ from typing import Any
 
 import msgspec
 
+from flowyd.engine.async_write import AsyncWrite
 from flowyd.engine.writes import Statement
 from flowyd.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 SALT_BYTES = 16
 
@@ -115,18 +119,51 @@ class RedoLog:
         Raises:
             OSError: it cannot be written.
         """
+        placed = self._placed(statements)
+        if placed is None:
+            return False
+        self._blocks.write(*placed)
+        return True
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a record can be written while the process goes on: `begin_append` instead of `append`."""
+        return self._blocks.overlaps
+
+    def fileno(self) -> int:
+        """Readable when the record that was begun is durable, or has failed."""
+        return self._blocks.fileno()
+
+    def begin_append(self, statements: list[Statement]) -> bool:
+        """As `append`, but the turn is durable only when `end_append` says so; one at a time."""
+        placed = self._placed(statements)
+        if placed is None:
+            return False
+        self._blocks.begin(*placed)
+        return True
+
+    def end_append(self, *, wait: bool) -> bool:
+        """Whether what was begun is durable.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        return self._blocks.end(wait=wait)
+
+    def _placed(self, statements: list[Statement]) -> tuple[bytes, int] | None:
+        """The record of a turn, and where it goes; None if there is no room for it."""
         body = _encode([(self._short(sql), rows) for sql, rows in statements])
         end = _next_block(self._end + _HEADER.size + len(body))
         if end > MOST_BYTES:
-            return False
+            return None
         if end > self._size:
             self._lengthen(end)
         check = _checksum(self._salt, self._number, body, self._flags)
         header = _HEADER.pack(self._salt, self._number, len(body), self._flags, check)
-        self._blocks.write(header + body, _next_block(self._end))
+        at = _next_block(self._end)
         self._number += 1
         self._end = end
-        return True
+        return header + body, at
 
     def close(self) -> None:
         """Closes the file; it stays."""
@@ -165,6 +202,11 @@ class _Blocks:
         self._file = self._opened()
         #: Where blocks are made up; its place in memory is one that O_DIRECT takes.
         self._buffer = mmap.mmap(-1, _STRETCH_BYTES)
+        #: Made when it is first needed, once a direct write has succeeded.
+        self._async: AsyncWrite | None = None
+        self._can_overlap: bool | None = None
+        self._is_proved = False
+        self._begun_bytes = 0
 
     def write(self, content: bytes, at: int) -> None:
         """Writes the content, and zeros to the end of its last block.
@@ -172,24 +214,56 @@ class _Blocks:
         Raises:
             OSError: it was not written, or not whole.
         """
-        size = _next_block(len(content))
-        if size > len(self._buffer):
-            self._buffer = mmap.mmap(-1, size)
-        self._buffer[:size] = content.ljust(size, b"\0")
+        size = self._make_up(content)
         blocks = memoryview(self._buffer)[:size]
         try:
             _write_whole(self._file, blocks, at)
+            self._is_proved = self._is_direct
         except OSError as error:
             if error.errno != errno.EINVAL or not self._is_direct:
                 raise
             # Opened, but then it cannot.
-            self.close()
+            os.close(self._file)
             self._is_direct = False
             self._file = self._opened()
             _write_whole(self._file, blocks, at)
 
+    @property
+    def overlaps(self) -> bool:
+        if self._is_proved and self._can_overlap is None:
+            self._async = _async_write()
+            self._can_overlap = self._async is not None
+        return bool(self._can_overlap)
+
+    def fileno(self) -> int:
+        return self._async.fileno() if self._async is not None else -1
+
+    def begin(self, content: bytes, at: int) -> None:
+        """As `write`, but returns while the disk is at it."""
+        assert self._async is not None
+        self._begun_bytes = self._make_up(content)
+        self._async.begin(self._file, self._buffer, self._begun_bytes, at)
+
+    def end(self, *, wait: bool) -> bool:
+        """Whether what was begun is written."""
+        assert self._async is not None
+        written = self._async.result(wait=wait)
+        if written is not None and written != self._begun_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written is not None
+
     def close(self) -> None:
+        if self._async is not None:
+            self._async.close()
         os.close(self._file)
+
+    def _make_up(self, content: bytes) -> int:
+        """Puts whole blocks into the buffer; their size."""
+        size = _next_block(len(content))
+        if size > len(self._buffer):
+            self._buffer = mmap.mmap(-1, size)
+        self._buffer[:size] = content.ljust(size, b"\0")
+        return size
 
     def _opened(self) -> int:
         flags = os.O_WRONLY | os.O_CLOEXEC | self._synced
@@ -201,6 +275,14 @@ class _Blocks:
                     raise
                 self._is_direct = False
         return os.open(self._path, flags)
+
+
+def _async_write() -> AsyncWrite | None:
+    try:
+        return AsyncWrite()
+    except OSError as error:
+        logger.debug("the redo log is written while the engine waits: %s", error)
+        return None
 
 
 def _write_whole(file: int, content: bytes | memoryview, at: int) -> None:

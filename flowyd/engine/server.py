@@ -68,7 +68,12 @@ class TurnTaker(Protocol):
     #: Why nothing can be written just now; empty: it can.
     trouble: str
 
+    #: Whether the next turn could begin already.
+    more_waits: Callable[[], bool]
+
     def turn(self, calls: Sequence[Call]) -> list[Answered]: ...
+    def fileno(self) -> int | None: ...
+    def durable(self, *, wait: bool = False) -> list[Answered]: ...
     def next_wake_at(self) -> float | None: ...
     def withdraw(self, call: Call) -> None: ...
     def offer_again(self, call: Call) -> None: ...
@@ -84,12 +89,17 @@ class Server:
         now: Callable[[], float],
         metrics: Metrics,
         most_connections: int,
+        more_waits: Callable[[], bool] | None = None,
     ) -> None:
+        """`more_waits`: whether something has come in that the loop has not seen yet; None: nobody knows."""
         self._service = service
         #: The clock of the service's wake-up times.
         self._now = now
         self._metrics = metrics
         self._most_connections = most_connections
+        self._more_waits = more_waits
+        #: What tells that turns are durable; None: it is not watched.
+        self._watched: int | None = None
         self._loop = asyncio.get_running_loop()
         self._responses = ResponseWriter()
         self._connections: dict[Connection, None] = {}
@@ -138,6 +148,9 @@ class Server:
         self._handshakes.give_up()
         while self._ready:
             self._take_turn()
+        self._answer(self._service.durable(wait=True))
+        if self._watched is not None:
+            self._loop.remove_reader(self._watched)
         for call, connection in list(self._callers.items()):
             self._service.withdraw(call)
             if call.action in _EMPTY_POLL:
@@ -274,7 +287,10 @@ class Server:
             if not connection.is_local:
                 fault = AccessDeniedException("Metrics are shown to this machine only")
                 return self.response("", fault, request)
-            return self._plain(request, 200, CONTENT_TYPE, self._metrics.text())
+            text = self._metrics.text()
+            # Its gauges may have made turns durable.
+            self._answer(self._service.durable())
+            return self._plain(request, 200, CONTENT_TYPE, text)
         named = (request.header(b"x-amz-target") or b"").decode("latin-1")
         return self.response("", UnknownOperationException(f"Unknown operation: {named}"), request)
 
@@ -304,15 +320,36 @@ class Server:
         self._metrics.count_turn(self._loop.time() - began_at)
         if self._service.commit_s is not None:
             self._metrics.count_commit(self._service.commit_s)
+        self._answer(answers)
+        if self._ready:
+            self._turn_soon()
+        if self._watched is None and self._more_waits is not None:
+            self._watch(self._more_waits)
+        self.arm()
+
+    def _watch(self, more_waits: Callable[[], bool]) -> None:
+        """From now on turns may overlap with the writing of those before, if they can at all."""
+        self._watched = self._service.fileno()
+        if self._watched is not None:
+            self._loop.add_reader(self._watched, self._look_at_durable)
+            self._service.more_waits = more_waits
+
+    def _look_at_durable(self) -> None:
+        self._answer(self._service.durable())
+        if self._service.commit_s is not None:
+            self._metrics.count_commit(self._service.commit_s)
+        self.arm()
+
+    def _answer(self, answers: Sequence[Answered]) -> None:
         for answered in answers:
             connection = self._callers.pop(answered.call, None)
             if answered.call.next_poll is not None:
                 self._note_answer_before_poll(answered, answered.call.next_poll)
             if connection is not None:
                 connection.answer(answered.call, answered.result)
-        if self._ready:
-            self._turn_soon()
-        self.arm()
+            elif answered.call.action in POLLS and not isinstance(answered.result, SwfFault):
+                # Its connection ended while the answer was held.
+                self.offer_again(answered.call)
 
     def _note_answer_before_poll(self, answered: Answered, poll: Call) -> None:
         if isinstance(answered.result, SwfFault):

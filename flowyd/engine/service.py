@@ -3,13 +3,14 @@
 A turn fires the deadlines that are due, carries out the calls in order, carries out what executions asked of
 one another, hands tasks to waiting polls, commits once and only then answers. A turn that wrote nothing does
 not commit. Polls that find no task wait for a later turn. A description that is wanted once an execution is
-closed waits for the turn that closes it.
+closed waits for the turn that closes it. Where more calls have come in already, the next turns go on while
+one is being written; answers are held until their turns are durable (`held`).
 
-When a turn fails, nothing of it has happened: the transaction is rolled back and memory is made anew from the
-store. If the store failed (a full disk), calls that change something get InternalFailure, reads are answered
-from what is committed, polls go on waiting, and deadlines pause for a moment. If it was a bug, each call is
-tried in a turn of its own, so that one bad request harms nobody else. The module is long because what a turn
-does and how it is taken back must be read together.
+When a turn fails, nothing of it has happened, nor of held ones that cannot be made durable: the transaction
+is rolled back and memory is made anew from the store. If the store failed (a full disk), calls that change
+something get InternalFailure, reads are answered from what is committed, polls go on waiting, and deadlines
+pause for a moment. If it was a bug, each call is tried in a turn of its own, so that one bad request harms
+nobody else. The module is long because what a turn does and how it is taken back must be read together.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from flowyd.engine.context import Context, Request
 from flowyd.engine.errands import Errands
 from flowyd.engine.executions import Executions
 from flowyd.engine.hand_outs import HandOut, HandOuts
+from flowyd.engine.held import HeldTurn, HeldTurns
 from flowyd.engine.histories import history
 from flowyd.engine.matching import Matching, Task
 from flowyd.engine.operations import OPERATIONS, description
@@ -56,6 +58,10 @@ _LOOKS_PER_TURN = 200
 _encode = msgspec.json.Encoder().encode
 
 
+def _never() -> bool:
+    return False
+
+
 class Service:
     """SWF over one database; see `flowyd.engine.opening` for how to get one."""
 
@@ -80,6 +86,14 @@ class Service:
         self._polled: dict[ListKey, None] = {}
         #: Polls that this turn took out of waiting.
         self._taken: list[Poll] = []
+        self._held = HeldTurns()
+        #: Answers of turns that were lost while nobody asked for answers.
+        self._overdue: list[Answered] = []
+        #: Whether calls wait already that the next turn could begin with, so that this one need not be waited
+        #: for; to be set by whoever looks when `fileno` becomes readable.
+        self.more_waits: Callable[[], bool] = _never
+        #: Whether calls came in while the last turn was being written; whether a turn has joined this one.
+        self._is_busy = self._is_joined = False
         #: How long the last turn's commit took, seconds; None: it had nothing to write.
         self.commit_s: float | None = None
         #: When the database is to have what is owed to it; None: it has everything.
@@ -142,22 +156,41 @@ class Service:
         """Carries out the calls; what is answered now, calls of earlier turns included."""
         self.commit_s = None
         try:
-            return self._attempt(calls)
+            self._attempt(calls)
         except sqlite3.OperationalError as error:
-            self._note_trouble(error)
             # The disk is full, slow or gone. Damage of the file is another kind of error, and may lie in
             # what one call or one execution needs: it is treated like a bug below.
-            logger.error(
-                "The store failed, %d requests had no effect: %s", len(calls), error, extra={"action": "turn"}
-            )
-            self._recover()
-            self._closings.take_back()
-            return self._answer_without_store(calls, error)
-        except Exception:
+            return self._without_store(calls, error)
+        except Exception as error:
             logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
-            self._recover()
+            lost = self._recover()
             self._set_aside_culprit()
-            return self._one_by_one(calls)
+            if lost:
+                return self._released() + self._answer_without_store([*lost, *calls], error)
+            return self._released() + self._one_by_one(calls)
+        return self._released()
+
+    def fileno(self) -> int | None:
+        """What becomes readable when `durable` has news; None: turns are not held (yet)."""
+        return self._store.fileno()
+
+    def durable(self, *, wait: bool = False) -> list[Answered]:
+        """What is answered now because its turn is durable by now.
+
+        `wait`: until all are.
+        """
+        self.commit_s = None
+        try:
+            if wait:
+                self._store.wait()
+            else:
+                self._store.look()
+        except sqlite3.Error as error:
+            return self._without_store((), error)
+        if not self._store.is_writing:
+            self._is_busy = self._is_joined
+        self._note_what_is_owed(self._clock.now())
+        return self._released()
 
     def next_wake_at(self) -> float | None:
         """When a turn without calls has something to do, in seconds of the engine's clock."""
@@ -192,8 +225,7 @@ class Service:
         try:
             self._store.checkpoint()
         except sqlite3.Error as error:
-            self._note_trouble(error)
-            self._recover()
+            self._overdue += self._without_store((), error)
         self._note_what_is_owed(self._clock.now())
 
     def close(self) -> None:
@@ -202,7 +234,7 @@ class Service:
 
     # A turn
 
-    def _attempt(self, calls: Sequence[Call]) -> list[Answered]:
+    def _attempt(self, calls: Sequence[Call]) -> None:
         clock_now = self._clock.now()
         self._recorder.now = round(clock_now, 3)
         self._taken = self._polls.take_ended(clock_now)
@@ -222,14 +254,33 @@ class Service:
         # Tasks leave first: somebody's work can begin with them; then ends, which somebody waits for.
         answered = self._hand_out_tasks() + self._tell_of_ends(clock_now) + answered
         self._executions.take_stock()
-        self.commit_s = self._store.commit()
-        if self.commit_s is not None:
-            self.trouble = ""
+        self._commit()
         self._note_what_is_owed(clock_now)
         self._executions.settle()
         self._hand_outs.settle()
         self._closings.settle()
-        return answered
+        commits = self._store.committed
+        self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, taken=self._taken))
+
+    def _commit(self) -> None:
+        """Waits for the disk, or, where other calls have come in or are likely to, goes on meanwhile."""
+        store = self._store
+        if store.is_writing:
+            self._is_joined = True
+            store.commit(later=True)
+        elif self._is_busy or self.more_waits():
+            self._is_joined = False
+            store.commit(later=True)
+        else:
+            store.commit()
+            self._is_busy = self.more_waits()
+
+    def _released(self) -> list[Answered]:
+        overdue, self._overdue = self._overdue, []
+        if self._store.record_s is not None:
+            self.commit_s, self._store.record_s = self._store.record_s, None
+            self.trouble = ""
+        return overdue + self._held.release(self._store.durable)
 
     def _carry_out(self, call: Call) -> bytes | SwfFault | None:
         """The answer, or None if the call waits."""
@@ -391,14 +442,33 @@ class Service:
     def _note_trouble(self, error: sqlite3.Error) -> None:
         self.trouble = f"the database cannot be written: {error}; reads are answered, nothing is lost"
 
-    def _recover(self) -> None:
-        """Takes back the turn and pauses what nobody asked for."""
+    def _without_store(self, calls: Sequence[Call], error: sqlite3.Error) -> list[Answered]:
+        """Takes back what could not be written, and answers its calls."""
+        self._note_trouble(error)
+        calls = [*self._recover(), *calls]
+        logger.error(
+            "The store failed, %d requests had no effect: %s", len(calls), error, extra={"action": "turn"}
+        )
+        self._closings.take_back()
+        return self._released() + self._answer_without_store(calls, error)
+
+    def _recover(self) -> list[Call]:
+        """Takes back the turn and pauses what nobody asked for; the calls of earlier turns that are lost."""
         self._store.rollback()
-        self._hand_outs.take_back()
+        durable = self._held.release(self._store.durable)
+        self._overdue += durable
+        lost = self._held.lose()
+        if lost:
+            self._hand_outs = HandOuts(self._is_current)
+            self._hand_outs.load(self._store.hand_outs())
+        else:
+            self._hand_outs.take_back()
+        self._taken = [poll for turn in lost for poll in turn.taken] + self._taken
         self._polled.clear()
         self._paused_until = self._clock.now() + _PAUSE_S
         self._was_paused = True
         self._build()
+        return [call for turn in lost for call in (*turn.calls, *turn.told())]
 
     def _resume(self) -> None:
         if self._was_paused:
@@ -415,7 +485,7 @@ class Service:
             self._set_aside.add(self._looking_at)
             self._looking_at = None
 
-    def _answer_without_store(self, calls: Sequence[Call], error: sqlite3.Error) -> list[Answered]:
+    def _answer_without_store(self, calls: Sequence[Call], error: Exception) -> list[Answered]:
         """Reads from what is committed; faults for the rest; polls of earlier turns wait again."""
         fault = InternalFailure(f"The engine cannot write its database: {error}. The request had no effect")
         self._wait_again(calls)

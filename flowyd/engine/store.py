@@ -5,12 +5,18 @@ they are owed to the database: they go into its transaction before a read that m
 `checkpoint` commits it. A turn that wrote to the database directly, after `begin`, and one that the log
 does not take, is committed by the database together with all that is owed.
 
+A turn may also be made durable while the next ones are under way (`commit(later=True)`): one record is being
+written at a time, the turns that end meanwhile are gathered and share the next one. Each `commit` counts one
+in `committed`; a turn is durable when `durable` has come to its count. Before the database is asked or
+written, all that was committed is made durable.
+
 `commit` does nothing if nothing was written. After `rollback` memory must be rebuilt from the store by
 whoever holds some. `opening` makes the connection (WAL, autocommit, transactions by hand).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -83,6 +89,14 @@ class Store:
         self._turn_flushed: list[Statement] = []
         #: Whether this turn wrote to the database directly.
         self._direct = False
+        #: Turns that were committed, and how many of them are durable.
+        self.committed = self.durable = 0
+        #: Committed turns that share the next record; and what is being written, its statements, when it was
+        #: begun and the turn that it reaches to.
+        self._gathered = Writes()
+        self._under_way: tuple[Writes, list[Statement], float, int] | None = None
+        #: How long the last record took, seconds; whoever takes it sets it to None.
+        self.record_s: float | None = None
         #: Durable writes that the transaction does not have.
         self._owed = Writes()
         #: All that is durable since the last checkpoint; and as much of it as a rollback took with it.
@@ -101,6 +115,15 @@ class Store:
 
     def flush(self) -> None:
         """Brings all that was collected into the transaction, so that reads see it."""
+        self.wait()
+        self._flush_owed()
+        if self.writes.any:
+            statements = self.writes.statements()
+            self._carry_out(statements)
+            self._turn_flushed += statements
+            self.writes = Writes()
+
+    def _flush_owed(self) -> None:
         if self._lost:
             self._open()
             for statements in self._lost:
@@ -109,20 +132,53 @@ class Store:
         if self._owed.any:
             self._carry_out(self._owed.statements())
             self._owed = Writes()
-        if self.writes.any:
-            statements = self.writes.statements()
-            self._carry_out(statements)
-            self._turn_flushed += statements
-            self.writes = Writes()
 
-    def commit(self) -> float | None:
-        """Makes the turn durable: the seconds it took, or None if nothing was written."""
+    def commit(self, *, later: bool = False) -> None:
+        """Makes the turn durable, or with `later` sees to it that it will be, where that can be."""
         if not (self.writes.any or self._turn_flushed or self._direct):
-            return None
+            return
+        self.committed += 1
+        if later and self._overlaps():
+            self._gathered.merge(self.writes)
+            self._forget_turn()
+            self.look()
+            if self._under_way is None:
+                self._begin_record()
+            return
         began_at = time.monotonic()
+        self.wait()
         if self._direct or self._in_trouble or not self._log():
             self.checkpoint()
-        return time.monotonic() - began_at
+        self.durable = self.committed
+        self.record_s = time.monotonic() - began_at
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a record is under way."""
+        return self._under_way is not None
+
+    def fileno(self) -> int | None:
+        """What becomes readable when the record under way has ended: `look` then; None: nothing ever does."""
+        return self._redo_log.fileno() if self._redo_log is not None and self._redo_log.overlaps else None
+
+    def look(self) -> None:
+        """Notes whether the record under way is durable, and begins the next one.
+
+        Raises:
+            sqlite3.Error: neither the log nor the database could be written.
+        """
+        if self._under_way is not None and self._ended(wait=False):
+            self._begin_record()
+
+    def wait(self) -> None:
+        """Makes all turns durable that are committed.
+
+        Raises:
+            sqlite3.Error: neither the log nor the database could be written.
+        """
+        while self._under_way is not None:
+            if self._ended(wait=True):
+                self._begin_record()
 
     @property
     def owed_turns(self) -> int:
@@ -133,6 +189,11 @@ class Store:
         """Commits the database: its file has all that was written, and the log starts over."""
         self._in_trouble = True
         self.flush()
+        self._commit_database()
+        self._forget_turn()
+
+    def _commit_database(self) -> None:
+        self._in_trouble = True
         if self.connection.in_transaction:
             salt = os.urandom(SALT_BYTES)
             if self._redo_log is not None:
@@ -142,19 +203,85 @@ class Store:
                 self._redo_log.start_over(salt)
         self._in_trouble = False
         self._since.clear()
-        self._forget_turn()
+        self.durable = self.committed
 
     def rollback(self) -> None:
         """Forgets the turn's writes, also after a statement or the commit itself failed.
 
-        What was durable before is in the transaction again.
+        Turns that were committed before are made durable; those for which that fails are forgotten too, which
+        `durable` tells. What is durable is in the transaction again.
         """
         self._forget_turn()
+        with contextlib.suppress(sqlite3.Error):
+            self.wait()
+        self._gathered = Writes()
+        self._under_way = None
+        self.committed = self.durable
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
         self._owed = Writes()
         self._lost = list(self._since)
         self.flush()
+
+    def _overlaps(self) -> bool:
+        log = self._redo_log
+        return (
+            log is not None and log.overlaps and not (self._direct or self._turn_flushed or self._in_trouble)
+        )
+
+    def _begin_record(self) -> None:
+        """Begins to write what was gathered, if anything was."""
+        assert self._redo_log is not None
+        gathered, self._gathered = self._gathered, Writes()
+        statements = gathered.statements()
+        if not statements:
+            self.durable = self.committed
+            return
+        self._under_way = (gathered, statements, time.monotonic(), self.committed)
+        try:
+            if self._redo_log.begin_append(statements):
+                return
+        except OSError as error:
+            self._tell_of(error)
+        self._give_to_database()
+
+    def _ended(self, *, wait: bool) -> bool:
+        """Whether the record under way is durable by now."""
+        assert self._redo_log is not None
+        assert self._under_way is not None
+        writes, statements, began_at, reaches_to = self._under_way
+        try:
+            if not self._redo_log.end_append(wait=wait):
+                return False
+        except OSError as error:
+            self._tell_of(error)
+            self._give_to_database()
+            return True
+        self._under_way = None
+        self._since.append(statements)
+        self._owed.merge(writes)
+        self.durable = reaches_to
+        self.record_s = time.monotonic() - began_at
+        return True
+
+    def _give_to_database(self) -> None:
+        """The log does not take the record under way: the database commits it with all that was gathered."""
+        assert self._under_way is not None
+        self._owed.merge(self._under_way[0])
+        self._owed.merge(self._gathered)
+        self._under_way, self._gathered = None, Writes()
+        self._in_trouble = True
+        self._flush_owed()
+        self._commit_database()
+
+    def _tell_of(self, error: OSError) -> None:
+        assert self._redo_log is not None
+        logger.warning(
+            "%s: cannot be written, the database commits instead: %s",
+            self._redo_log.path,
+            error.strerror or error,
+            extra={"action": "commit"},
+        )
 
     def _log(self) -> bool:
         """Notes the turn in the log; False if it does not take it."""
@@ -169,12 +296,7 @@ class Store:
             if not self._redo_log.append(statements):
                 return False
         except OSError as error:
-            logger.warning(
-                "%s: cannot be written, the database commits instead: %s",
-                self._redo_log.path,
-                error.strerror or error,
-                extra={"action": "commit"},
-            )
+            self._tell_of(error)
             return False
         self._since.append(statements)
         self._owed.merge(self.writes)
