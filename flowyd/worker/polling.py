@@ -10,7 +10,7 @@ import contextlib
 import logging
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 
 #: A service that holds a poll waits for a task; one that says so soon that there is none is asked less often.
 _HASTY_S = 0.5
-#: A task that comes within this is not worth a report that the worker was polling before it, seconds.
-_AT_ONCE_S = 0.002
+#: A task that comes within this is not worth a report that the worker was polling before it, seconds: with many
+#: workers the tasks of a chain go round, and each has one every few milliseconds.
+_AT_ONCE_S = 0.02
 
 
 class Pending(Readable, Protocol):
@@ -78,7 +79,11 @@ class Poller:
         self._stop = stop
         self._reporter = reporter
         self._many = cast("ManyPolls", client) if hasattr(client, "begin_poll") else None
+        #: Names the next poll; a client that knows no ids is asked for none.
+        self._new_poll_id: Callable[[], str] = self._many.new_poll_id if self._many else str
         self._pending: dict[int, Pending] = {}
+        self._waiter = select.poll()
+        self._waiter.register(stop, select.POLLIN)
         self._begun_at: dict[int, float] = {}
         self._was_hasty = False
         self._pauses = Pauses()
@@ -141,18 +146,16 @@ class Poller:
         if self._stop.requested:
             return self._take_back()
         self._begin(client)
-        waiting: list[Readable] = [self._stop, *self._pending.values()]
-        readable, _, _ = select.select(waiting, [], [], _AT_ONCE_S)
+        readable = self._waiter.poll(_AT_ONCE_S * 1000)
         if not readable:
             self._reporter.hand.rest()
             self._say_polling()
-            readable, _, _ = select.select(waiting, [], [], POLL_READ_TIMEOUT_S)
+            readable = self._waiter.poll(POLL_READ_TIMEOUT_S * 1000)
+        ready = {fd for fd, _ in readable}
         for number, pending in self._pending.items():
-            if pending in readable:
+            if pending.fileno() in ready:
                 return self._finish(number)
-        if self._stop.requested:
-            return self._take_back()
-        # Silence for longer than a poll may last: the connection is of no use any more.
+        # A stop; or silence for longer than a poll may last, and the connection is of no use any more.
         return self._take_back()
 
     def _begin(self, client: ManyPolls, tasks: Sequence[TaskInHand] = ()) -> None:
@@ -160,8 +163,9 @@ class Poller:
         for number, poll in enumerate(self._polls):
             if number not in self._pending:
                 task_list = poll.request["taskList"]["name"]
-                poll_id = self._reporter.hand.begin_poll(poll.action, task_list, client.new_poll_id, tasks)
-                self._pending[number] = client.begin_poll(poll.action, poll.request, poll_id)
+                poll_id = self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
+                self._pending[number] = pending = client.begin_poll(poll.action, poll.request, poll_id)
+                self._waiter.register(pending, select.POLLIN)
                 self._begun_at[number] = time.monotonic()
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
@@ -176,10 +180,12 @@ class Poller:
 
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
         poll, pending = self._polls[number], self._pending.pop(number)
+        self._waiter.unregister(pending)
         answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
         if pending.was_read:
-            self._reporter.hand.answered(poll.action, poll.request["taskList"]["name"])
+            task_list, next_id = poll.request["taskList"]["name"], self._new_poll_id()
+            self._reporter.hand.answered(poll.action, task_list, next_id)
         return None if answer is None else (poll, answer)
 
     def _say_polling(self) -> None:
