@@ -8,6 +8,7 @@ in half is known by its checksum. While the worker lives it holds a POSIX lock o
 from __future__ import annotations
 
 import zlib
+
 import msgspec
 
 from flowyd.control.reports import TaskInHand
