@@ -2,8 +2,8 @@
 
 The file is for whoever answers for the worker after a kill -9, be it of the whole daemon. It need not outlive
 the machine, so it is written without fsync, and once for each task: with a task goes the id under which the
-next poll will be sent, while the task is still in hand. An id that was never sent is a new poll's to the
-service. A task leaves the file with the next record after it was answered; to answer it once more does no harm.
+next poll will be sent, while the task is still in hand. An id that was never sent is to the service that of a
+new poll. A task leaves the file with the next record after it was answered; to answer it again does no harm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Hand:
         self._tasks: Sequence[TaskInHand] = ()
         #: Tasks of dead workers that wait for their turn, by token.
         self._waiting = {task.task_token: task for task in inherited.tasks} if inherited else {}
-        #: Ids of polls whose answers were not read, by action and task list, and which of them are still to be sent.
+        #: Ids of polls whose answers were not read, by action and task list, and which are still to be sent.
         self._polls: dict[tuple[str, str], str] = {}
         self._unsent: set[tuple[str, str]] = set()
         if inherited is not None:

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: A service that holds a poll waits for a task; one that says so soon that there is none is asked less often.
 _HASTY_S = 0.5
-#: A task that comes within this is not worth a report that the worker was polling before it, seconds: with many
-#: workers the tasks of a chain go round, and each has one every few milliseconds.
+#: A task that comes within this is not worth a report that the worker was polling before it, seconds: the
+#: tasks of a chain go round among the workers, and each has one every few milliseconds.
 _AT_ONCE_S = 0.02
 
 
