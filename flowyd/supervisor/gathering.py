@@ -11,7 +11,7 @@ import selectors
 import time
 from collections.abc import Callable
 
-#: How long reports may gather, seconds. Nobody acts on a task's sooner; a dead worker's are read at its death.
+#: How long reports may gather, seconds. Nobody acts on a task's sooner; those of a dead worker do not wait.
 GATHER_S = 0.05
 
 
