@@ -82,6 +82,8 @@ class Poller:
         #: Names the next poll; a client that knows no ids is asked for none.
         self._new_poll_id: Callable[[], str] = self._many.new_poll_id if self._many else str
         self._pending: dict[int, Pending] = {}
+        #: What is waited for: the stop, and the polls under way, whose numbers are here by descriptor.
+        self._number_of: dict[int, int] = {}
         self._waiter = select.poll()
         self._waiter.register(stop, select.POLLIN)
         self._begun_at: dict[int, float] = {}
@@ -151,10 +153,9 @@ class Poller:
             self._reporter.hand.rest()
             self._say_polling()
             readable = self._waiter.poll(POLL_READ_TIMEOUT_S * 1000)
-        ready = {fd for fd, _ in readable}
-        for number, pending in self._pending.items():
-            if pending.fileno() in ready:
-                return self._finish(number)
+        for fd, _ in readable:
+            if fd in self._number_of:
+                return self._finish(self._number_of[fd])
         # A stop; or silence for longer than a poll may last, and the connection is of no use any more.
         return self._take_back()
 
@@ -165,7 +166,9 @@ class Poller:
                 task_list = poll.request["taskList"]["name"]
                 poll_id = self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
                 self._pending[number] = pending = client.begin_poll(poll.action, poll.request, poll_id)
-                self._waiter.register(pending, select.POLLIN)
+                fd = pending.fileno()
+                self._number_of[fd] = number
+                self._waiter.register(fd, select.POLLIN)
                 self._begun_at[number] = time.monotonic()
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
@@ -180,7 +183,9 @@ class Poller:
 
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
         poll, pending = self._polls[number], self._pending.pop(number)
-        self._waiter.unregister(pending)
+        fd = pending.fileno()
+        del self._number_of[fd]
+        self._waiter.unregister(fd)
         answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
         if pending.was_read:
