@@ -1,8 +1,7 @@
 """Drives flowyd through the lean client, as `flowyd start` and the console do.
 
-SWF has no call that waits for an end, so the end is looked for: one execution by DescribeWorkflowExecution
-every 0.2 ms at first, then after every fiftieth of the time gone by; many by CountClosedWorkflowExecutions
-every 5 ms. These calls are part of the figures.
+The end of one execution is waited for in one call. SWF has none for the end of many, so that is looked for by
+CountClosedWorkflowExecutions every 5 ms. These calls are part of the figures.
 """
 
 import json
@@ -10,16 +9,17 @@ import os
 import sys
 import threading
 import time
+from contextlib import closing
 
 from conversation import CALLERS, in_parallel, latencies_ms, payload_of, serve, timed
 
 from flowyd.errors import UnreachableError
+from flowyd.swf.closing import CloseWait
 from flowyd.swf.faults import SwfFault, UnknownResourceFault, WorkflowExecutionAlreadyStartedFault
 from flowyd.swf.lean import LeanClient
 
 DOMAIN = "bench"
-LOOK_S = 0.0002
-LOOK_SHARE = 0.02
+LOOK_S = 1.0
 COUNT_S = 0.005
 UP_S = 60.0
 FINISH_S = 300.0
@@ -76,16 +76,14 @@ class Caller:
         Raises:
             RuntimeError: it did not complete, or not in time.
         """
-        request = {"domain": DOMAIN, "execution": execution}
         began = time.monotonic()
-        while time.monotonic() - began < FINISH_S:
-            info = self.client.call("DescribeWorkflowExecution", request)["executionInfo"]
-            if info["executionStatus"] == "CLOSED":
-                if info["closeStatus"] != "COMPLETED":
-                    raise RuntimeError(f"{execution} ended as {info['closeStatus']}")
-                return
-            time.sleep(min(COUNT_S, max(LOOK_S, LOOK_SHARE * (time.monotonic() - began))))
-        raise RuntimeError(f"{execution} is open after {FINISH_S:.0f} s")
+        with closing(CloseWait(self.client, domain=DOMAIN, execution=execution)) as close:
+            while (found := close.wait(LOOK_S)) is None:
+                if time.monotonic() - began > FINISH_S:
+                    raise RuntimeError(f"{execution} is open after {FINISH_S:.0f} s")
+        status = found["executionInfo"]["closeStatus"]
+        if status != "COMPLETED":
+            raise RuntimeError(f"{execution} ended as {status}")
 
     def count(self, since):
         """How many executions started since then are complete."""

@@ -1,14 +1,18 @@
 """Following one execution to its end: a live board on a terminal, plain lines elsewhere.
 
-SWF has no call that waits for events, so the tail of the history is asked for again and again: often while
-things happen, less often while nothing does. Only new events are fetched.
+SWF has no call that waits for events, so what is shown is looked at again and again: often while things
+happen, less often while nothing does. Only new events are fetched. Where the service tells of the end
+(`flowyd.swf.closing`), that is shown at once.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from typing import Any, TypeVar
 
 from flowyd.cli import answers, exits
 from flowyd.cli.answers import Event, Execution
@@ -19,6 +23,9 @@ from flowyd.cli.show_view import failure_lines, payload
 from flowyd.console.view_model import wording
 from flowyd.console.view_model.spans import Span, attributes, spans
 from flowyd.errors import UnreachableError
+from flowyd.swf.closing import CloseWait
+
+_Answer = TypeVar("_Answer")
 
 #: Pause between two looks while events come, and the longest one: near, and at Amazon, which throttles.
 _PAUSES_S = {False: (0.1, 1.0), True: (1.0, 5.0)}
@@ -40,13 +47,16 @@ def follow(reached: Service, execution: Execution, *, as_json: bool) -> int:
 
     With `as_json` nothing is shown while it goes on, and one object at the end.
     """
-    display: _Quiet | _Board | _Lines
     page = page_of()
-    display = _Quiet() if as_json else _Board(page) if page.live else _Lines()
-    display.begin(execution)
+    display = _Board(page) if page.live else _Lines()
     while True:
+        close = CloseWait(reached.client, domain=reached.domain, execution=execution)
         try:
-            events = _until_closed(reached, execution, display)
+            with closing(close):
+                if as_json:
+                    events = _quietly(reached, execution, close)
+                else:
+                    events = _shown(reached, execution, close, display)
         except KeyboardInterrupt:
             print(f"\nit goes on without you; see: flowyd show {execution['workflowId']}", file=sys.stderr)
             raise
@@ -54,7 +64,6 @@ def follow(reached: Service, execution: Execution, *, as_json: bool) -> int:
         if last["eventType"] != "WorkflowExecutionContinuedAsNew":
             break
         execution = {**execution, "runId": attributes(last)["newExecutionRunId"]}
-        display.begin(execution)
     if as_json:
         print_json(ending(execution, last))
     else:
@@ -80,8 +89,18 @@ def ending_lines(last: Event, first: Event) -> list[str]:
     return [*lines, *(f"  {line}" for line in failure_lines(reason, members.get("details") or ""))]
 
 
-def _until_closed(reached: Service, execution: Execution, display: Any) -> list[Event]:
+def _quietly(reached: Service, execution: Execution, close: CloseWait) -> list[Event]:
+    """The whole history, once it is closed."""
+    pause_s, longest_s = _PAUSES_S[reached.remote]
+    while _patiently(reached, partial(close.wait, pause_s)) is None:
+        pause_s = min(pause_s * 1.5, longest_s)
+    return _patiently(reached, partial(answers.history, reached, execution))
+
+
+def _shown(reached: Service, execution: Execution, close: CloseWait, display: _Board | _Lines) -> list[Event]:
+    """The whole history, once it is closed, and until then what is new in it."""
     shortest_s, longest_s = _PAUSES_S[reached.remote]
+    display.begin(execution)
     events, pause_s = answers.history(reached, execution), shortest_s
     while True:
         closed = bool(events) and events[-1]["eventType"] in ENDINGS
@@ -89,35 +108,22 @@ def _until_closed(reached: Service, execution: Execution, display: Any) -> list[
         if closed:
             display.end()
             return events
-        time.sleep(pause_s)
+        close.pause(pause_s)
         known = len(events)
-        events = _patiently(reached, execution, events)
+        events = _patiently(reached, partial(answers.history, reached, execution, events))
         pause_s = shortest_s if len(events) > known else min(pause_s * 1.5, longest_s)
 
 
-def _patiently(reached: Service, execution: Execution, known: list[Event]) -> list[Event]:
-    """The history, also when the service is restarted meanwhile: the execution outlives it, so do we."""
+def _patiently(reached: Service, ask: Callable[[], _Answer]) -> _Answer:
+    """The answer, also when the service is restarted meanwhile: the execution outlives it, so do we."""
     give_up_at = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return answers.history(reached, execution, known)
+            return ask()
         except UnreachableError:
             if time.monotonic() > give_up_at:
                 raise
             time.sleep(_PAUSES_S[reached.remote][1])
-
-
-class _Quiet:
-    """Shows nothing."""
-
-    def begin(self, execution: Execution) -> None:
-        pass
-
-    def show(self, found: tuple[Span, ...]) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
 
 
 class _Lines:

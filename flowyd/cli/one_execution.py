@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ from flowyd.cli import answers
 from flowyd.cli.options import run_id_of
 from flowyd.cli.reaching import Service, service
 from flowyd.cli.watching import View, present
+from flowyd.swf.closing import CloseWait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +36,19 @@ def present_execution(namespace: argparse.Namespace, view_of: Callable[[Seen], V
     """
     with service(namespace) as reached:
         execution = answers.find_execution(reached, namespace.workflow_id, run_id_of(namespace))
+        close = CloseWait(reached.client, domain=reached.domain, execution=execution)
         known: list[answers.Event] = []
+        is_open = True
 
         def look() -> View:
-            nonlocal known
+            nonlocal known, is_open
             description = answers.describe(reached, execution)
             known = answers.history(reached, execution, known)
+            is_open = description["executionInfo"]["executionStatus"] == "OPEN"
             return view_of(Seen(reached=reached, description=description, events=known))
 
-        return present(namespace, look, remote=reached.remote)
+        def pause(seconds: float) -> None:
+            (close.pause if is_open else time.sleep)(seconds)
+
+        with closing(close):
+            return present(namespace, look, remote=reached.remote, pause=pause)

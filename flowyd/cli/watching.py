@@ -35,8 +35,16 @@ class View:
     lines: Callable[[Page], Sequence[str]]
 
 
-def present(namespace: argparse.Namespace, look: Callable[[], View], *, remote: bool = False) -> int:
+def present(
+    namespace: argparse.Namespace,
+    look: Callable[[], View],
+    *,
+    remote: bool = False,
+    pause: Callable[[float], object] = time.sleep,
+) -> int:
     """Prints the view, once or until Ctrl-C; 0 either way.
+
+    `pause` waits between two looks; it may return early if there is something to see.
 
     Raises:
         FlowydError: what `look` raises at the first look; later only what is not a service away for a while.
@@ -47,14 +55,16 @@ def present(namespace: argparse.Namespace, look: Callable[[], View], *, remote: 
     usual_s = REMOTE_PAUSE_S if remote else PAUSE_S
     pause_s = usual_s if namespace.watch == USUAL_PAUSE else namespace.watch
     try:
-        _watch(look, pause_s, as_json=namespace.json)
+        _watch(look, pause_s, pause, as_json=namespace.json)
     except KeyboardInterrupt:
         if page_of().live:
             print()
     return exits.DONE
 
 
-def _watch(look: Callable[[], View], pause_s: float, *, as_json: bool) -> None:
+def _watch(
+    look: Callable[[], View], pause_s: float, pause: Callable[[float], object], *, as_json: bool
+) -> None:
     live = page_of().live and not as_json
     screen = _Screen()
     view = look()
@@ -68,7 +78,7 @@ def _watch(look: Callable[[], View], pause_s: float, *, as_json: bool) -> None:
                 print(_headline(page, pause_s, ""))
             _print(view, page, as_json=as_json)
             print(flush=True)
-        time.sleep(pause_s)
+        pause(pause_s)
         try:
             view, problem = look(), ""
         except UnreachableError as error:

@@ -1,8 +1,8 @@
 """What passes between the engine's server and its service: calls in, answered calls out.
 
 The server makes one `Call` for each request it has read and hands all calls at hand to one turn of the
-service. A turn returns the calls that got their answer, be they of this turn or polls that waited since an
-earlier one. Everything answered is committed.
+service. A turn returns the calls that got their answer, be they of this turn or some that waited since an
+earlier one: polls, and descriptions of executions that have closed. Everything answered is committed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import SwfFault
 
 
@@ -23,6 +24,15 @@ class Call:
     request: dict[str, Any]
     #: What the caller calls a poll, the same when it repeats one whose answer it has not read; or empty.
     poll_id: str = ""
+    #: A poll that came in the same message; it begins when this call was carried out, if it was no fault.
+    next_poll: Call | None = None
+    #: A description that is wanted when the execution is closed.
+    waits_for_close: bool = False
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a later turn may answer it. Once nobody reads the answer it is withdrawn."""
+        return self.action in POLLS or self.waits_for_close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

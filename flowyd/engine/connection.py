@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from flowyd.engine import http
 from flowyd.engine.calls import Call
-from flowyd.engine.http import HttpRequest, RequestReader
+from flowyd.engine.http import PROCESSING, HttpRequest, RequestReader
 from flowyd.errors import ProtocolError
 from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import SwfFault, ValidationException
@@ -140,13 +140,16 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The peer sends no more: a waiting poll is withdrawn, anything else is answered first."""
+        """The peer sends no more: a call that waits is withdrawn, anything else is answered first."""
         self._has_ended = True
         call = self._call
-        if call is not None and call.action in POLLS:
+        if call is not None and call.may_wait:
             self._call = self._request = None
             self._drop_waiting()
             self._host.withdraw(call)
+        elif call is not None and call.next_poll is not None:
+            self._host.withdraw(call.next_poll)
+            call.next_poll = None
         # An encrypted connection has no half that could stay open.
         return not self.is_idle and not self._is_encrypted
 
@@ -166,11 +169,24 @@ class Connection(asyncio.Protocol):
         if self._request is None:
             self._go_on()
 
-    def answer(self, result: bytes | SwfFault) -> None:
-        """Sends the answer of the call under way and goes on with the next request."""
-        call, request = self._call, self._request
-        if call is None or request is None:
+    def answer(self, call: Call, result: bytes | SwfFault) -> None:
+        """Sends the answer of a call, unless it is out, and goes on with the next request.
+
+        Of a call with a poll behind it, the poll's answer says that the call was carried out, or else an
+        interim answer does.
+        """
+        under_way, request = self._call, self._request
+        if under_way is None or request is None:
             return
+        if call is under_way and call.next_poll is not None and not isinstance(result, SwfFault):
+            self._call = call.next_poll
+            self._transport.write(PROCESSING)
+            return
+        if call is not under_way and call is not under_way.next_poll:
+            return
+        if call is not under_way and isinstance(result, SwfFault):
+            # Without this it would be a fault of the call.
+            self._transport.write(PROCESSING)
         self._call = None
         self.write(self._host.response(call.action, result, request))
         if call.action in POLLS and not isinstance(result, SwfFault):
@@ -205,7 +221,7 @@ class Connection(asyncio.Protocol):
             if not self._waiting and not self._read_slices():
                 break
             request = self._waiting.popleft()
-            if self._has_ended and request.action in POLLS:
+            if self._has_ended and request.may_wait:
                 continue
             self._request = request
             self._call = self._host.take(self, request, self._gate)

@@ -18,7 +18,7 @@ import httptools
 
 from flowyd.errors import ProtocolError
 from flowyd.swf import limits
-from flowyd.swf.actions import ACTIONS, LEGACY_TARGET_PREFIX, TARGET_PREFIX
+from flowyd.swf.actions import ACTIONS, LEGACY_TARGET_PREFIX, POLLS, TARGET_PREFIX
 
 JSON_1_0 = "application/x-amz-json-1.0"
 #: What old clients send, and then expect.
@@ -30,8 +30,12 @@ LONGEST_HEAD_BYTES = 16_384
 MOST_THROWN_AWAY_BYTES = 16 * limits.REQUEST_BYTES
 #: A longer name of a poll is none.
 LONGEST_POLL_ID = 64
+#: What X-Flowyd-Wait can be, and the operation that heeds it.
+_WAIT_FOR_CLOSE, _DESCRIPTION = b"closed", "DescribeWorkflowExecution"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: The call was carried out; the poll that came with it waits (RFC 2518, 10.1).
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
 
@@ -75,6 +79,21 @@ class HttpRequest:
         """What the caller calls this poll; empty if it does not say, or not in a few plain characters."""
         sent = self.header(b"x-flowyd-poll") or b""
         return sent.decode() if len(sent) <= LONGEST_POLL_ID and sent.isascii() else ""
+
+    @property
+    def next_poll(self) -> bytes:
+        """A poll to begin once this request was carried out, as JSON (`requests.next_poll`); empty: none."""
+        return self.header(b"x-flowyd-next-poll") or b""
+
+    @property
+    def waits_for_close(self) -> bool:
+        """Whether an execution's description is wanted only when the execution is closed."""
+        return self.action == _DESCRIPTION and self.header(b"x-flowyd-wait") == _WAIT_FOR_CLOSE
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the answer may be a while in coming."""
+        return self.action in POLLS or self.waits_for_close
 
     @property
     def answer_type(self) -> str:

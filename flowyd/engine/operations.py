@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from flowyd.engine.context import Context, Request
+from flowyd.engine.executions import Hot
 from flowyd.engine.rules import across, requests
 from flowyd.engine.rules.block import Block
 from flowyd.engine.rules.decisions import complete_decision_task
@@ -90,7 +91,12 @@ def terminate(context: Context, request: Request) -> bytes:
 
 def describe_execution(context: Context, request: Request) -> bytes:
     """DescribeWorkflowExecution."""
-    return encode(describe(context.named_run(request).state))
+    return description(context.named_run(request))
+
+
+def description(hot: Hot) -> bytes:
+    """The answer of DescribeWorkflowExecution for an execution at hand."""
+    return encode(describe(hot.state))
 
 
 def complete_decision(context: Context, request: Request) -> bytes:

@@ -62,8 +62,8 @@ class Recorder:
         self.errands: deque[Errand] = deque()
         #: Task lists with new tasks since they were last looked at.
         self.offered: dict[ListKey, None] = {}
-        #: True if a run closed since it was last set to False.
-        self.closed_some = False
+        #: Executions that closed since the list was last emptied.
+        self.closed: list[int] = []
 
     def surroundings(self, domain_id: int) -> Surroundings:
         """What the rules may ask about a domain."""
@@ -144,7 +144,7 @@ class Recorder:
         row.cancel_requested, row.next_deadline_at = 0, None
         self._executions.close(hot)
         self._agenda.drop(row.id)
-        self.closed_some = True
+        self.closed.append(row.id)
 
     def _arm(self, hot: Hot, at: float) -> None:
         row = hot.row

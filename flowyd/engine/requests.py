@@ -7,7 +7,8 @@ strings count as not given.
 
 from __future__ import annotations
 
-from typing import Any, cast
+import functools
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -26,6 +27,10 @@ CLOSE_DECISIONS = frozenset(
 )
 #: Decisions that cannot stand beside one that closes (reported; all others can).
 _NOT_WITH_CLOSE = frozenset({"ScheduleActivityTask", "StartTimer"})
+
+#: Workers send the same poll again and again: the last of them, and how large they may be to be kept.
+_POLLS_KEPT = 1_024
+_MOST_KEPT_BYTES = 4_096
 
 _decoder = msgspec.json.Decoder()
 
@@ -66,6 +71,43 @@ def check(action: str, members: object) -> dict[str, Any]:
     if decisions:
         _check_close(decisions)
     return checked
+
+
+def poll(action: str, body: bytes) -> dict[str, Any]:
+    """The checked request of a poll; not to be changed, since the next poll like it gets the same.
+
+    Raises:
+        SerializationException, ValidationException: as `read` and `check`.
+    """
+    return (_kept_poll if len(body) <= _MOST_KEPT_BYTES else _poll)(action, body)
+
+
+def next_poll(named: bytes) -> tuple[str, dict[str, Any]]:
+    """Action and checked request of a poll that came with an answer: `{"action": …, "request": …}`.
+
+    Raises:
+        SerializationException, ValidationException: it is no such object, or its request is wrong.
+    """
+    try:
+        both = _next_poll.decode(named)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise SerializationException(f"The next poll is no poll: {error}") from error
+    return both.action, poll(both.action, bytes(both.request))
+
+
+class _NextPoll(msgspec.Struct):
+    action: Literal["PollForActivityTask", "PollForDecisionTask"]
+    request: msgspec.Raw
+
+
+_next_poll = msgspec.json.Decoder(_NextPoll)
+
+
+def _poll(action: str, body: bytes) -> dict[str, Any]:
+    return check(action, read(body))
+
+
+_kept_poll = functools.lru_cache(_POLLS_KEPT)(_poll)
 
 
 def _check_attributes(decisions: list[dict[str, Any]], found: list[Violation]) -> None:

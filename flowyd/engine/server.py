@@ -3,8 +3,8 @@
 Theory: each connection has at most one request under way; what it pipelines waits behind, so one connection
 cannot crowd out others. The requests that have come in when the loop comes round form one turn of the
 service, the first so many of them if they are many, so that deadlines are looked at between; their answers
-are written after it. A poll that finds no task stays with the service and is
-answered by a later turn. If its connection ends meanwhile, the poll is withdrawn; if a task was handed out
+are written after it. A poll that finds no task stays with the service and is answered by a later turn, and so
+does a call that waits for an end. If its connection ends meanwhile, it is withdrawn; if a task was handed out
 on a connection that breaks before anything more came over it, the service offers that task again.
 Clean end of stream means the peer read its answer; a reset or a failed write means it did not.
 No client can hurt another: connections, head and body sizes, time to send a request and time to read an
@@ -30,7 +30,7 @@ from flowyd.engine.http import HttpRequest, ResponseWriter
 from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
 from flowyd.engine.tls import Handshake, Handshakes
 from flowyd.swf import limits
-from flowyd.swf.actions import POLLS
+from flowyd.swf.actions import POLLS, READS, VOIDS
 from flowyd.swf.faults import (
     AccessDeniedException,
     InternalFailure,
@@ -121,7 +121,10 @@ class Server:
         self.arm()
 
     async def stop(self) -> None:
-        """Takes no more requests, answers waiting polls as empty, and closes."""
+        """Takes no more requests, answers waiting polls as empty, and closes.
+
+        Who waits for the end of an execution gets no answer, and can ask the next engine.
+        """
         for listener in self._listeners:
             listener.close()
         for timer in (self._wake, self._sweep):
@@ -132,7 +135,8 @@ class Server:
             self._take_turn()
         for call, connection in list(self._callers.items()):
             self._service.withdraw(call)
-            connection.answer(_EMPTY_POLL.get(call.action, b""))
+            if call.action in _EMPTY_POLL:
+                connection.answer(call, _EMPTY_POLL[call.action])
         self._callers.clear()
         for connection in list(self._connections):
             connection.close()
@@ -177,8 +181,11 @@ class Server:
             self.withdraw(call)
 
     def withdraw(self, call: Call) -> None:
-        """Nobody waits for the answer any more. A poll is taken back; anything else is still carried out."""
-        if self._callers.pop(call, None) is None or call.action not in POLLS:
+        """The answer is not wanted any more. What may wait is taken back, all else is still carried out."""
+        if call.next_poll is not None:
+            self.withdraw(call.next_poll)
+            call.next_poll = None
+        if self._callers.pop(call, None) is None or not call.may_wait:
             return
         if call in self._ready:
             self._ready.remove(call)
@@ -201,15 +208,31 @@ class Server:
                 raise ValidationException(f"A request must not be larger than {limits.REQUEST_BYTES} bytes")
             if gate is not None:
                 gate.admit(request, action)
-            call = Call(action=action, request=requests.check(action, requests.read(request.body)))
-            if action in POLLS:
-                call.poll_id = request.poll_id
+            call = self._call(action, request, may_poll_next=gate is None)
         except SwfFault as fault:
             connection.write(self.response(action or "", fault, request))
             return None
         self._callers[call] = connection
+        if call.next_poll is not None:
+            self._callers[call.next_poll] = connection
         self._ready.append(call)
         self._turn_soon()
+        return call
+
+    def _call(self, action: str, request: HttpRequest, *, may_poll_next: bool) -> Call:
+        """The checked call.
+
+        Raises:
+            SwfFault: the request is wrong.
+        """
+        if action in POLLS:
+            return Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
+        call = Call(action=action, request=requests.check(action, requests.read(request.body)))
+        if action in READS:
+            call.waits_for_close = request.waits_for_close
+        elif action in VOIDS and may_poll_next and (named := request.next_poll):
+            next_action, next_request = requests.next_poll(named)
+            call.next_poll = Call(action=next_action, request=next_request, poll_id=request.poll_id)
         return call
 
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes:
@@ -267,11 +290,19 @@ class Server:
             self._metrics.count_commit(self._service.commit_s)
         for answered in answers:
             connection = self._callers.pop(answered.call, None)
+            if answered.call.next_poll is not None:
+                self._note_answer_before_poll(answered, answered.call.next_poll)
             if connection is not None:
-                connection.answer(answered.result)
+                connection.answer(answered.call, answered.result)
         if self._ready:
             self._turn_soon()
         self.arm()
+
+    def _note_answer_before_poll(self, answered: Answered, poll: Call) -> None:
+        if isinstance(answered.result, SwfFault):
+            self._callers.pop(poll, None)
+        else:
+            self._metrics.count_request(answered.call.action, "")
 
     def _look_over(self) -> None:
         now = self._loop.time()

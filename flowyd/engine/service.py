@@ -2,7 +2,8 @@
 
 A turn fires the deadlines that are due, carries out the calls in order, carries out what executions asked of
 one another, hands tasks to waiting polls, commits once and only then answers. A turn that wrote nothing does
-not commit. Polls that find no task wait for a later turn.
+not commit. Polls that find no task wait for a later turn. A description that is wanted once an execution is
+closed waits for the turn that closes it.
 
 When a turn fails, nothing of it has happened: the transaction is rolled back and memory is made anew from the
 store. If the store failed (a full disk), calls that change something get InternalFailure, reads are answered
@@ -24,13 +25,14 @@ from flowyd.engine import catalog, handing_out, visibility
 from flowyd.engine.agenda import HORIZON_S, Agenda
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.clock import Clock
+from flowyd.engine.closings import ClosingWait, ClosingWaits
 from flowyd.engine.context import Context, Request
 from flowyd.engine.errands import Errands
 from flowyd.engine.executions import Executions
 from flowyd.engine.hand_outs import HandOut, HandOuts
 from flowyd.engine.histories import history
 from flowyd.engine.matching import Matching, Task
-from flowyd.engine.operations import OPERATIONS
+from flowyd.engine.operations import OPERATIONS, description
 from flowyd.engine.polls import Poll, WaitingPolls
 from flowyd.engine.recording import Recorder
 from flowyd.engine.registry import Registry
@@ -72,6 +74,7 @@ class Service:
         self._settings = settings
         self._on_close = on_close
         self._polls = WaitingPolls(most_per_list=settings.quotas.pollers)
+        self._closings = ClosingWaits()
         self._hand_outs = HandOuts(self._is_current)
         #: Lists to look at in this turn: a poll came, or a task was offered again.
         self._polled: dict[ListKey, None] = {}
@@ -148,6 +151,7 @@ class Service:
                 "The store failed, %d requests had no effect: %s", len(calls), error, extra={"action": "turn"}
             )
             self._recover()
+            self._closings.take_back()
             return self._answer_without_store(calls, error)
         except Exception:
             logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
@@ -165,12 +169,13 @@ class Service:
             at = min(at, next_look)
         if self._was_paused:
             at = self._paused_until
-        next_end = self._polls.next_end()
-        return at if next_end is None else min(at, next_end)
+        ends = (at, self._polls.next_end(), self._closings.next_end())
+        return min(end for end in ends if end is not None)
 
     def withdraw(self, call: Call) -> None:
-        """Forgets a waiting poll: its caller is gone."""
+        """Forgets a call that waits: its caller is gone."""
         self._polls.remove(call)
+        self._closings.remove(call)
 
     def offer_again(self, call: Call) -> None:
         """Puts the task that answered a poll back on offer: the answer was never read.
@@ -192,7 +197,7 @@ class Service:
         self._note_what_is_owed(self._clock.now())
 
     def close(self) -> None:
-        """Closes the database; waiting polls are not answered."""
+        """Closes the database; calls that wait are not answered."""
         self._on_close()
 
     # A turn
@@ -212,11 +217,10 @@ class Service:
             result = self._carry_out(call)
             if result is not None:
                 answered.append(Answered(call=call, result=result))
-        # Tasks leave first: somebody's work can begin with them.
-        answered = self._hand_out_tasks() + answered
-        if self._recorder.closed_some:
-            self._recorder.closed_some = False
-            self._retention.note_close(clock_now)
+                if call.next_poll is not None and not isinstance(result, SwfFault):
+                    answered += self._carry_out_next_poll(call.next_poll)
+        # Tasks leave first: somebody's work can begin with them; then ends, which somebody waits for.
+        answered = self._hand_out_tasks() + self._tell_of_ends(clock_now) + answered
         self._executions.take_stock()
         self.commit_s = self._store.commit()
         if self.commit_s is not None:
@@ -224,6 +228,7 @@ class Service:
         self._note_what_is_owed(clock_now)
         self._executions.settle()
         self._hand_outs.settle()
+        self._closings.settle()
         return answered
 
     def _carry_out(self, call: Call) -> bytes | SwfFault | None:
@@ -231,11 +236,17 @@ class Service:
         try:
             if call.action in handing_out.POLL_KINDS:
                 return self._poll(call)
+            if call.waits_for_close and self._waits(call):
+                return None
             result = self._table[call.action](call.request)
         except SwfFault as fault:
             return fault
         self._context.errands.run()
         return result
+
+    def _carry_out_next_poll(self, poll: Call) -> list[Answered]:
+        result = self._carry_out(poll)
+        return [] if result is None else [Answered(call=poll, result=result)]
 
     def _poll(self, call: Call) -> bytes | None:
         request = call.request
@@ -251,6 +262,14 @@ class Service:
         self._polls.add(Poll(call=call, key=key, ends_at=ends_at))
         self._polled[key] = None
         return None
+
+    def _waits(self, call: Call) -> bool:
+        """Lets a call wait for the end of the execution it names, unless that is closed."""
+        hot = self._context.named_run(call.request)
+        if hot.state.is_open:
+            ends_at = self._clock.now() + self._settings.poll_s
+            self._closings.add(ClosingWait(call=call, execution_id=hot.id, ends_at=ends_at))
+        return hot.state.is_open
 
     def _answer_again(self, call: Call, key: ListKey) -> bytes | None:
         """The answer to a repeated poll; None if it had none before, or its task has closed."""
@@ -299,6 +318,19 @@ class Service:
         hot = self._executions.get(task.execution_id)
         assert hot is not None, "it was just handed out"
         self._hand_outs.stage(self._store, poll.call, poll.key, hot.row.run_id, task)
+
+    def _tell_of_ends(self, now: float) -> list[Answered]:
+        """Notes what closed, and answers those who waited for it and those who waited long enough."""
+        closed = self._recorder.closed
+        if closed:
+            self._retention.note_close(now)
+        answered = []
+        for wait in self._closings.stage(closed, now):
+            hot = self._executions.get(wait.execution_id)
+            assert hot is not None, "it was open before this turn"
+            answered.append(Answered(call=wait.call, result=description(hot)))
+        closed.clear()
+        return answered
 
     def _note_what_is_owed(self, now: float) -> None:
         if not self._store.owed_turns:
@@ -389,32 +421,38 @@ class Service:
         self._wait_again(calls)
         answered = []
         for call in calls:
+            self.withdraw(call.next_poll or call)
             if call.action in READS:
-                answered.append(Answered(call=call, result=self._read_again(call, fault)))
+                result = self._read_again(call, fault)
+                if result is not None:
+                    answered.append(Answered(call=call, result=result))
             else:
-                self._polls.remove(call)
                 answered.append(Answered(call=call, result=fault))
         return answered
 
-    def _read_again(self, call: Call, fault: SwfFault) -> bytes | SwfFault:
+    def _read_again(self, call: Call, fault: SwfFault) -> bytes | SwfFault | None:
         self._recorder.now = round(self._clock.now(), 3)
         try:
-            return self._carry_out(call) or b""
+            return self._carry_out(call)
         except sqlite3.Error:
             return fault
 
     def _wait_again(self, calls: Sequence[Call]) -> None:
         """Polls of earlier turns go on waiting as if the failed turn had not taken them."""
-        of_this_turn = set(calls)
+        of_this_turn = {call.next_poll or call for call in calls}
         self._polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
         self._taken = []
 
     def _one_by_one(self, calls: Sequence[Call]) -> list[Answered]:
-        """Each call in its own turn, so that only the one that fails is refused."""
-        for call in calls:
-            self._polls.remove(call)
+        """Each call in its own turn, so that only the one that fails is refused.
+
+        Those who were to be told of an end are among them: what could not be told may be the very fault.
+        """
+        told = [call for call in self._closings.take_back() if call not in calls]
+        for call in [*calls, *told]:
+            self.withdraw(call.next_poll or call)
         self._wait_again(calls)
-        if len(calls) <= 1:
+        if len(calls) <= 1 and not told:
             fault = InternalFailure("The engine failed to carry out the request, which had no effect")
             return [Answered(call=call, result=fault) for call in calls]
-        return [answered for call in calls for answered in self.turn([call])]
+        return [answered for call in [*calls, *told] for answered in self.turn([call])]

@@ -129,6 +129,8 @@ class PendingCall:
 
     #: There is nothing to repeat.
     was_read = True
+    #: The pipe says when.
+    is_here = False
 
     def __init__(self, call: Callable[[], Answer]) -> None:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)

@@ -31,11 +31,21 @@ from flowyd.swf import limits
 from flowyd.swf.actions import POLLS, READS, TARGET_PREFIX
 from flowyd.swf.client import Answer, Readable, Request
 from flowyd.swf.faults import SwfFault, fault_from_wire
-from flowyd.swf.lean_connection import Broken, Connection, Response, address_of, connect
+from flowyd.swf.lean_connection import (
+    CARRIED_OUT,
+    Broken,
+    Connection,
+    Response,
+    address_of,
+    connect,
+)
 
 #: How often a request that does no harm twice is sent before giving up.
 _MOST_ATTEMPTS = 3
 _HARMLESS_TWICE = READS | POLLS | {"RecordActivityTaskHeartbeat"}
+
+#: What a poll comes to whose connection the engine ended.
+_NO_TASK: Answer = {"startedEventId": 0}
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -73,7 +83,8 @@ class LeanClient:
 
     def call(self, action: str, request: Request) -> Answer:
         """See `SwfClient.call`."""
-        message = self._message(action, request, self.new_poll_id() if action in POLLS else "")
+        headers = _poll_header(self.new_poll_id()) if action in POLLS else ""
+        message = self._message(action, request, headers)
         return _answer(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
 
     def metrics(self) -> str:
@@ -125,7 +136,7 @@ class LeanClient:
                 return answer
         return answer
 
-    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingPoll:
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingAnswer:
         """Sends a poll and returns at once; wait for it with select, together with others.
 
         Args:
@@ -134,7 +145,38 @@ class LeanClient:
         Raises:
             UnreachableError: nobody listens.
         """
-        message = self._message(action, request, poll_id or self.new_poll_id())
+        headers = _poll_header(poll_id or self.new_poll_id())
+        return self._begin(action, request, headers, if_ended=_NO_TASK)
+
+    def call_and_poll(
+        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
+    ) -> PendingAnswer:
+        """Calls an operation without result and begins the next poll, in one message.
+
+        The poll is begun if the call was no fault: see `PendingAnswer.carried_out`, which comes first.
+
+        Raises:
+            UnreachableError: nobody listens; the call was not carried out.
+        """
+        next_poll = _encode({"action": poll_action, "request": poll_request}).decode()
+        headers = f"{_poll_header(poll_id)}X-Flowyd-Next-Poll: {next_poll}\r\n"
+        return self._begin(action, request, headers, if_ended=_NO_TASK)
+
+    def begin_wait(self, request: Request) -> PendingAnswer:
+        """Sends DescribeWorkflowExecution, to be answered when the execution closes, and returns at once.
+
+        An engine that knows of it answers in the turn of the close, or after as long as a poll waits; any
+        other SWF service at once. Wait for it with select, together with others.
+
+        Raises:
+            UnreachableError: nobody listens.
+        """
+        return self._begin("DescribeWorkflowExecution", request, "X-Flowyd-Wait: closed\r\n", if_ended=None)
+
+    def _begin(
+        self, action: str, request: Request, headers: str, *, if_ended: Answer | None
+    ) -> PendingAnswer:
+        message = self._message(action, request, headers)
         for _ in range(_MOST_ATTEMPTS):
             connection = self._connection()
             try:
@@ -143,7 +185,13 @@ class LeanClient:
                 connection.close()
                 last = error
                 continue
-            return PendingPoll(action=action, connection=connection, keep=self._keep)
+            return PendingAnswer(
+                action=action,
+                endpoint=self.endpoint,
+                connection=connection,
+                keep=self._keep,
+                if_ended=if_ended,
+            )
         raise self._unreachable(action, last) from last
 
     def break_off(self) -> None:
@@ -153,15 +201,14 @@ class LeanClient:
             self._current.shut()
 
     def close(self) -> None:
-        """See `SwfClient.close`; polls under way keep their connections."""
+        """See `SwfClient.close`; what was begun and is not finished keeps its connection."""
         while self._kept:
             self._kept.pop().close()
 
-    def _message(self, action: str, request: Request, poll_id: str) -> bytes:
+    def _message(self, action: str, request: Request, headers: str) -> bytes:
         body = _encode(request)
         head = self._heads.get(action) or self._head(action)
-        named = b"X-Flowyd-Poll: %b\r\n" % poll_id.encode() if poll_id else b""
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, named, len(body), body)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.encode(), len(body), body)
 
     def _head(self, action: str) -> bytes:
         """What all requests of the action begin with."""
@@ -190,21 +237,29 @@ class LeanClient:
             connection.close()
 
     def _unreachable(self, action: str, error: Broken) -> UnreachableError:
-        done = "it may have been carried out" if error.was_sent else "it was not carried out"
-        return UnreachableError(
-            f"{action} at {self.endpoint} got no answer ({error}); {done}. See the engine's log"
-        )
+        return _unreachable(action, self.endpoint, error)
 
 
-class PendingPoll:
-    """A poll that was sent; readable (fileno) when `finish` will not wait."""
+class PendingAnswer:
+    """A poll or a wait that was sent; readable (fileno) when `finish` will not wait."""
 
     def __init__(
-        self, *, action: str, connection: Connection, keep: Callable[[Connection, Response], None]
+        self,
+        *,
+        action: str,
+        connection: Connection,
+        keep: Callable[[Connection, Response], None],
+        endpoint: str,
+        if_ended: Answer | None,
     ) -> None:
+        """`if_ended`: what it comes to if the engine ends the connection, as it does when it restarts."""
         self._action = action
+        self._endpoint = endpoint
         self._connection = connection
         self._keep = keep
+        self._if_ended = if_ended
+        #: The answer, where it was received while another was waited for.
+        self._response: Response | None = None
         self._is_withdrawn = False
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
         self.was_read = False
@@ -213,34 +268,57 @@ class PendingPoll:
         """The connection's file descriptor, for select."""
         return self._connection.fileno()
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the answer has been received already; `fileno` is not readable then."""
+        return self._response is not None or self._connection.has_received
+
+    def carried_out(self) -> None:
+        """Waits until the call that came with the poll was carried out.
+
+        Raises:
+            SwfFault: the call was refused, and the poll was not begun.
+            UnreachableError: the call may have been carried out; the poll is to be repeated under its id.
+        """
+        try:
+            response = self._connection.receive(or_interim=True)
+        except Broken as error:
+            self._connection.close()
+            raise _unreachable(self._action, self._endpoint, error) from error
+        if response.status == CARRIED_OUT:
+            return
+        if response.status != 200:
+            self._keep(self._connection, response)
+            raise _fault(_members(response))
+        self._response = response
+
     def withdraw(self) -> None:
-        """Takes the poll back; `finish` then gives None, or the task that was handed out just before."""
+        """Takes it back; `finish` then gives None, or what was answered just before, such as a task."""
         self._is_withdrawn = True
         self._connection.end_sending()
 
     def give_up(self) -> None:
-        """Closes the connection without waiting for anything; the engine then takes the poll back itself."""
+        """Closes the connection without waiting for anything; the engine then takes it back itself."""
         self._connection.close()
 
     def finish(self) -> Answer | None:
-        """The answer; None if the poll was withdrawn first.
+        """The answer; None if it was withdrawn first.
 
-        If the engine ended the connection, as it does when it restarts, the answer is that of a poll that
-        found no task.
+        If the engine ended the connection, a poll has found no task, and a wait has come to nothing: None.
 
         Raises:
-            SwfFault: the service refused the poll.
+            SwfFault: the service refused it.
             UnreachableError: no answer within the read timeout.
         """
         try:
-            response = self._connection.receive()
+            response = self._response or self._connection.receive()
         except Broken as error:
             self._connection.close()
             if self._is_withdrawn:
                 return None
             if error.timed_out:
                 raise UnreachableError(f"{self._action} got no answer: {error}") from error
-            return {"startedEventId": 0}
+            return self._if_ended
         if self._is_withdrawn:
             self._connection.close()
         else:
@@ -248,6 +326,15 @@ class PendingPoll:
         answer = _answer(response)
         self.was_read = True
         return answer
+
+
+def _poll_header(poll_id: str) -> str:
+    return f"X-Flowyd-Poll: {poll_id}\r\n"
+
+
+def _unreachable(action: str, endpoint: str, error: Broken) -> UnreachableError:
+    done = "it may have been carried out" if error.was_sent else "it was not carried out"
+    return UnreachableError(f"{action} at {endpoint} got no answer ({error}); {done}. See the engine's log")
 
 
 def _answer(response: Response) -> Answer:

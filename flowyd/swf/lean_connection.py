@@ -20,6 +20,8 @@ from flowyd.errors import ProtocolError, UnreachableError
 
 #: Small enough that the interpreter does not map and unmap memory for each answer.
 _READ_BYTES = 65_536
+#: The status of an interim answer: the call that came with a poll was carried out.
+CARRIED_OUT = 102
 #: The kernel's `struct timeval`.
 _TIMEVAL = struct.Struct("@ll")
 
@@ -132,13 +134,24 @@ class Connection:
             if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
                 raise Broken(was_sent=True, why=str(error)) from error
 
-    def receive(self) -> Response:
-        """The answer to the request.
+    @property
+    def has_received(self) -> bool:
+        """Whether `receive` has an answer without reading; the connection need not be readable then."""
+        return bool(self._reader.responses)
+
+    def receive(self, *, or_interim: bool = False) -> Response:
+        """The answer to the request, or what comes before it if that is as good.
 
         Raises:
             Broken: the connection ended before it, or it did not come in time.
             ProtocolError: what came is no HTTP.
         """
+        while True:
+            response = self._next_response()
+            if or_interim or response.status != CARRIED_OUT:
+                return response
+
+    def _next_response(self) -> Response:
         responses = self._reader.responses
         while not responses:
             try:
@@ -192,6 +205,6 @@ class _Reader:
         body = b"".join(self._pieces)
         self._pieces.clear()
         status = self._parser.get_status_code()
-        if status != 100:
+        if status >= 200 or status == CARRIED_OUT:
             keep_alive = self._parser.should_keep_alive()
             self.responses.append(Response(status=status, body=body, keep_alive=keep_alive))

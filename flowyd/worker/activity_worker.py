@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import setproctitle
@@ -38,10 +39,6 @@ HEARTBEAT_REPORTS_S = 1.0
 LATE_S = 5.0
 
 
-def _nothing() -> None:
-    pass
-
-
 class TaskAnswers:
     """The `ActivityScheduler` over a client: what an activity answers goes to the service at once."""
 
@@ -49,8 +46,8 @@ class TaskAnswers:
         self._client = client
         self._reporter = reporter
         self._reported_at = 0.0
-        #: Called before an answer is sent.
-        self.before_answer: Callable[[], None] = _nothing
+        #: What carries answers through to the service.
+        self.send: Callable[..., object] = partial(call_through, client)
         #: How the last task was answered: "", "completed", "failed" or "canceled".
         self.answered = ""
 
@@ -96,9 +93,8 @@ class TaskAnswers:
     def _answer(self, action: str, request: Mapping[str, str], what: str) -> SwfFault | None:
         """Sends an answer; the fault if it was found wrong. A task closed meanwhile is only logged."""
         self.answered = what
-        self.before_answer()
         try:
-            call_through(self._client, action, request, within_s=ANSWER_WITHIN_S)
+            self.send(action, request, within_s=ANSWER_WITHIN_S)
         except UnknownResourceFault as fault:
             logger.warning(
                 "the task was closed before it was %s: %s", what, fault, extra={"action": "answer"}
@@ -136,6 +132,7 @@ class ActivityWorker:
             client, [poll], stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
         )
         self._answers = TaskAnswers(client, reporter)
+        self._answers.send = self._poller.answer
         self._client = client
         self._domain = domain
         self._quarantine = quarantine or QuarantineKeys(None)
@@ -151,8 +148,7 @@ class ActivityWorker:
         """Runs tasks until a stop is requested, or so many were run; first those released from quarantine."""
         for task in released:
             self._run_released(task)
-        if most_tasks is None:
-            self._answers.before_answer = self._poller.poll_ahead
+        self._poller.polls_ahead = most_tasks is None
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
             found = self._poller.next_task()
             if found is None:

@@ -30,7 +30,6 @@ from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.swf.client import Answer, PollingClient
 from flowyd.swf.faults import UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, IDENTITY_CHARACTERS
-from flowyd.worker.calling import call_through
 from flowyd.worker.histories import Histories
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.reporting import Reporter
@@ -79,7 +78,6 @@ class DecisionWorker:
             client, polls, stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
         )
         self._histories = Histories(client, domain=domain)
-        self._client = client
         self._registrations = registrations
         self._task_list = task_list
         self._sticky_list = sticky_list
@@ -87,15 +85,13 @@ class DecisionWorker:
         self._reporter = reporter
         self._stop = stop
         self._rolling = rolling
-        #: Whether the next task may be polled for before this one is answered.
-        self._polls_ahead = False
 
     def run(self, *, orphans: Iterable[TaskInHand] = (), most_tasks: int | None = None) -> None:
         """Decides until a stop is requested, or so many tasks were decided; first those of dead workers."""
         try:
             for task in orphans:
                 self._attempt(task, None)
-            self._polls_ahead = most_tasks is None
+            self._poller.polls_ahead = most_tasks is None
             while most_tasks is None or self._reporter.tasks_done < most_tasks:
                 found = self._poller.next_task()
                 if found is None:
@@ -173,10 +169,8 @@ class DecisionWorker:
         if outcome.execution_context:
             request["executionContext"] = outcome.execution_context[:DATA_CHARACTERS]
         request.update(self._next_list())
-        if self._polls_ahead:
-            self._poller.poll_ahead()
         try:
-            call_through(self._client, "RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
+            self._poller.answer("RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
         except UnknownResourceFault as fault:
             logger.info("the decision came too late: %s", fault, extra=tags_of(task))
             return False

@@ -17,10 +17,11 @@ from typing import Any, Protocol, cast
 import setproctitle
 
 from flowyd.control.reports import TaskInHand, WorkerState
-from flowyd.errors import FlowydError
+from flowyd.errors import FlowydError, UnreachableError
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
+from flowyd.swf.faults import SwfFault
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.calling import Pauses
+from flowyd.worker.calling import Pauses, call_through, passing
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
 
@@ -38,10 +39,18 @@ class Pending(Readable, Protocol):
 
     #: Whether the answer was read; if not, the poll is repeated under its id.
     was_read: bool
+    #: Whether the answer was received already; what is waited for is not readable then.
+    is_here: bool
 
     def finish(self) -> Answer | None: ...
 
     def withdraw(self) -> None: ...
+
+
+class PendingNext(Pending, Protocol):
+    """A poll that was sent with an answer."""
+
+    def carried_out(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +59,14 @@ class Poll:
 
     action: str
     request: Mapping[str, Any]
+
+
+class PollingNext(Protocol):
+    """A client that can answer a task and poll for the next one in the same message."""
+
+    def call_and_poll(
+        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
+    ) -> PendingNext: ...
 
 
 class ManyPolls(Protocol):
@@ -79,27 +96,59 @@ class Poller:
         self._stop = stop
         self._reporter = reporter
         self._many = cast("ManyPolls", client) if hasattr(client, "begin_poll") else None
+        self._both = cast("PollingNext", client) if hasattr(client, "call_and_poll") else None
         #: Names the next poll; a client that knows no ids is asked for none.
         self._new_poll_id: Callable[[], str] = self._many.new_poll_id if self._many else str
+        #: Whether the next task may be polled for before the one in hand is answered.
+        self.polls_ahead = False
         self._pending: dict[int, Pending] = {}
         #: What is waited for: the stop, and the polls under way, whose numbers are here by descriptor.
         self._number_of: dict[int, int] = {}
         self._waiter = select.poll()
         self._waiter.register(stop, select.POLLIN)
+        #: The poll that was answered last.
+        self._last = 0
         self._begun_at: dict[int, float] = {}
         self._was_hasty = False
         self._pauses = Pauses()
 
-    def poll_ahead(self) -> None:
-        """Sends the next polls already now, with a task in hand that is about to be answered.
+    def answer(self, action: str, request: Request, *, within_s: float) -> None:
+        """Answers the task in hand, and polls for the next before that or in the same message.
 
-        So the service has them when it hands out what follows from the answer: that is one turn of the engine
-        less, and no race between its next task and the poll for it.
+        So the service has the poll when it hands out what follows from the answer: that is one turn of the
+        engine less, and no race between its next task and the poll for it.
+
+        Raises:
+            SwfFault: the service refused the answer.
+            UnreachableError: it did not come back within the time.
         """
-        if self._many is not None and not self._stop.requested:
-            # A service that is away is met again by the answer.
-            with contextlib.suppress(FlowydError):
-                self._begin(self._many, self._reporter.hand.tasks)
+        if self.polls_ahead and self._many is not None and not self._stop.requested:
+            if self._both is None:
+                # A service that is away is met again by the answer.
+                with contextlib.suppress(FlowydError):
+                    self._begin(self._many, self._reporter.hand.tasks)
+            elif self._last not in self._pending and self._answered_with_poll(self._both, action, request):
+                return
+        call_through(self._client, action, request, within_s=within_s)
+
+    def _answered_with_poll(self, both: PollingNext, action: str, request: Request) -> bool:
+        """Whether answer and poll were taken; if not, the answer is to be sent again.
+
+        Raises:
+            SwfFault: the service refused the answer.
+        """
+        number = self._last
+        poll_id = self._begin_in_hand(number, self._reporter.hand.tasks)
+        poll = self._polls[number]
+        try:
+            pending = both.call_and_poll(action, request, poll.action, poll.request, poll_id)
+            pending.carried_out()
+        except (SwfFault, UnreachableError) as error:
+            if passing(error):
+                return False
+            raise
+        self._note_begun(number, pending)
+        return True
 
     def next_task(self) -> tuple[Poll, Answer] | None:
         """The next task and the poll that gave it; None when the worker must stop and nothing is left.
@@ -148,6 +197,9 @@ class Poller:
         if self._stop.requested:
             return self._take_back()
         self._begin(client)
+        for number, pending in self._pending.items():
+            if pending.is_here:
+                return self._finish(number)
         readable = self._waiter.poll(_AT_ONCE_S * 1000)
         if not readable:
             self._reporter.hand.rest()
@@ -163,13 +215,20 @@ class Poller:
         """Sends the polls that are not under way."""
         for number, poll in enumerate(self._polls):
             if number not in self._pending:
-                task_list = poll.request["taskList"]["name"]
-                poll_id = self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
-                self._pending[number] = pending = client.begin_poll(poll.action, poll.request, poll_id)
-                fd = pending.fileno()
-                self._number_of[fd] = number
-                self._waiter.register(fd, select.POLLIN)
-                self._begun_at[number] = time.monotonic()
+                poll_id = self._begin_in_hand(number, tasks)
+                self._note_begun(number, client.begin_poll(poll.action, poll.request, poll_id))
+
+    def _begin_in_hand(self, number: int, tasks: Sequence[TaskInHand]) -> str:
+        poll = self._polls[number]
+        task_list = poll.request["taskList"]["name"]
+        return self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
+
+    def _note_begun(self, number: int, pending: Pending) -> None:
+        fd = pending.fileno()
+        self._pending[number] = pending
+        self._number_of[fd] = number
+        self._waiter.register(fd, select.POLLIN)
+        self._begun_at[number] = time.monotonic()
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
         """Withdraws what is outstanding, one poll at a time; a task handed out before comes out."""
@@ -182,6 +241,7 @@ class Poller:
         return None
 
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
+        self._last = number
         poll, pending = self._polls[number], self._pending.pop(number)
         fd = pending.fileno()
         del self._number_of[fd]

@@ -20,6 +20,8 @@ from tests.contract.wire import Wire, message, read_response, served
 
 DOMAIN = {"name": "d"}
 POLL = {"domain": "d", "taskList": {"name": "list"}}
+EXECUTION = {"domain": "d", "execution": {"workflowId": "w", "runId": "r"}}
+WAIT = message("DescribeWorkflowExecution", EXECUTION, headers={"X-Flowyd-Wait": "closed"})
 TASK = b'{"startedEventId":3,"taskToken":"token"}'
 
 Scenario = Callable[[Wire], Awaitable[None]]
@@ -139,6 +141,30 @@ async def test_a_half_closed_poll_is_withdrawn_and_gets_no_answer(wire: Wire) ->
 
     assert await reader.read() == b""
     assert len(wire.service.withdrawn) == 1
+
+
+@on_a_server()
+async def test_a_half_closed_wait_for_an_end_is_withdrawn_and_gets_no_answer(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(WAIT)
+    await wire.until(lambda: wire.service.waiting)
+
+    writer.write_eof()
+
+    assert await reader.read() == b""
+    assert len(wire.service.withdrawn) == 1
+
+
+@on_a_server()
+async def test_nothing_waits_for_an_end_without_the_header_its_value_and_the_operation(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+
+    writer.write(message("DescribeWorkflowExecution", EXECUTION))
+    writer.write(message("DescribeWorkflowExecution", EXECUTION, headers={"X-Flowyd-Wait": "started"}))
+    writer.write(message("DescribeDomain", DOMAIN, headers={"X-Flowyd-Wait": "closed"}))
+
+    assert [(await read_response(reader)).status for _ in range(3)] == [200] * 3
+    assert not wire.service.waiting
 
 
 @on_a_server()
@@ -453,6 +479,18 @@ async def test_who_does_not_read_is_overdue(wire: Wire) -> None:
     ):
         writer.write(message("DescribeDomain", DOMAIN) * 100)
         await asyncio.sleep(0.001)
+
+
+@on_a_server()
+async def test_a_stopping_server_leaves_who_waits_for_an_end_to_the_next_one(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(WAIT)
+    await wire.until(lambda: wire.service.waiting)
+
+    await wire.server.stop()
+
+    assert await reader.read() == b""
+    assert len(wire.service.withdrawn) == 1
 
 
 @on_a_server()

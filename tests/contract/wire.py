@@ -16,12 +16,11 @@ from flowyd.engine.calls import Answered, Call
 from flowyd.engine.connection import Gate
 from flowyd.engine.metrics import Metrics
 from flowyd.engine.server import Server
-from flowyd.swf.actions import POLLS
 
 
 @dataclass
 class EchoService:
-    """A service whose answers are the requests, and whose polls wait until `hand_out`."""
+    """A service whose answers are the requests, and whose calls that may wait do until `hand_out`."""
 
     waiting: list[Call] = field(default_factory=list)
     #: The number of calls of each turn that had any.
@@ -41,14 +40,14 @@ class EchoService:
             self.turns.append(len(calls))
         answered, self._answered, self._wake_at = self._answered, [], None
         for call in calls:
-            if call.action in POLLS:
+            if call.may_wait:
                 self.waiting.append(call)
             else:
                 answered.append(Answered(call=call, result=json.dumps(call.request).encode()))
         return answered
 
     def hand_out(self, result: bytes) -> None:
-        """Answers the poll that has waited longest, in the next turn."""
+        """Answers the call that has waited longest, in the next turn."""
         self._answered.append(Answered(call=self.waiting.pop(0), result=result))
         self._wake_at = time.monotonic()
 

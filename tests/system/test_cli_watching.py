@@ -109,6 +109,36 @@ def test_a_history_is_followed(engine: EngineProcess, tmp_path: Path) -> None:
     assert interrupted(process)[0] == 0
 
 
+def test_an_end_is_shown_before_the_pause_is_over(engine: EngineProcess, tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    start(engine, "ended")
+    process = watching(engine, "history", "--watch", "1000", "ended", out=out)
+    until(lambda: "DecisionTaskScheduled" in out.read_text())
+
+    assert flowyd("--endpoint", engine.unix, "terminate", "ended").code == 0
+    until(lambda: "WorkflowExecutionTerminated" in out.read_text())
+
+    assert interrupted(process)[0] == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["shown", "for machines"])
+def test_a_start_that_waits_is_over_when_the_execution_is(
+    engine: EngineProcess, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out.txt"
+    process = watching(engine, "start", "--wait", *options, "--id", "ended", "nightly", "1", out=out)
+    until(lambda: flowyd("--endpoint", engine.unix, "signal", "ended", "here").code == 0)
+    engine.kill()
+    engine.start()
+
+    assert flowyd("--endpoint", engine.unix, "terminate", "ended", "--reason", "enough").code == 0
+
+    assert process.wait(20) == 1
+    assert "enough" in out.read_text()
+    if options:
+        assert json.loads(out.read_text())["status"] == "TERMINATED"
+
+
 def test_a_service_that_is_not_there_at_all_is_an_error(tmp_path: Path) -> None:
     assert flowyd("--endpoint", f"unix://{tmp_path}/no.sock", "list", "--watch").code == 69
 
