@@ -12,7 +12,7 @@ help:
 	@echo "make test     all tests"
 	@echo "make storm    ten minutes of kills, reloads and broken modules under 2,000 workflows"
 	@echo "make lint     ruff and mypy --strict"
-	@echo "make bench    benchmarks, short form; make bench-full: all peers and sizes, hours"
+	@echo "make bench    benchmarks, short form; make bench-full: all peers and sizes, 45 minutes"
 	@echo "make install  flowyd and the sample activities' libraries in $(VENV)"
 
 install: $(VENV)/installed
@@ -54,11 +54,12 @@ lint: install-dev
 
 # Under five minutes. Peers are measured where `make bench-peers` has installed them, outside the project.
 bench: install
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --out build/bench-short
 
 bench-peers: install
 	$(BIN)/python -m bench --full --install --scenarios '' --curves ''
 
+# Also installs the peers that are missing.
 bench-full: install
 	$(BIN)/python -m bench --full --install --out build/bench
 

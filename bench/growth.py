@@ -101,6 +101,7 @@ def payload(base: Path | None, seen: Seen) -> None:
     with workspace(base) as folder:
         system = Flowyd().start(folder, _SHAPE)
         try:
+            system.driver.ask("one", repeats=10, payload=PAYLOAD_BYTES)
             for size in (100, 1_000, 4_000, 16_000, 32_000):
                 for operation in ("chain", "fan"):
                     seen(_of_payload(system, operation, size))

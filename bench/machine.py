@@ -31,6 +31,16 @@ def facts(folder: Path) -> dict[str, Any]:
     }
 
 
+def described(facts: dict[str, Any]) -> str:
+    """The facts as one line for people."""
+    return (
+        f"{facts['cores']} cores of {facts['processor']}, {facts['memory_gib']} GiB, "
+        f"load {facts['load_1min']} before; "
+        f"Linux {facts['kernel']}, {facts['file_system']}, fsync of 4 KiB {facts['fsync_ms']} ms; "
+        f"Python {facts['python']}, SQLite {facts['sqlite']}; {facts['at']}"
+    )
+
+
 def fsync_ms(folder: Path) -> float:
     """Median milliseconds of appending 4 KiB to a file in `folder` and fdatasync."""
     spent = []

@@ -13,7 +13,18 @@ from html import escape
 from bench.figures import Figure
 from bench.table import shown
 
-_COLOURS = ("#0072b2", "#999999", "#e69f00", "#56b4e9", "#cc79a7", "#d55e00", "#009e73", "#b8a200", "#5e4fa2")
+_COLOURS = (
+    "#0072b2",
+    "#999999",
+    "#e69f00",
+    "#56b4e9",
+    "#cc79a7",
+    "#d55e00",
+    "#009e73",
+    "#b8a200",
+    "#5e4fa2",
+    "#a6611a",
+)
 _BAR = 13
 _LABEL_WIDTH = 300
 _PLOT_WIDTH = 480

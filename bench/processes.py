@@ -90,6 +90,16 @@ def kill(processes: Sequence[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=_STOP_S)
 
 
+def kill_left_in(folder: Path) -> None:
+    """SIGKILL to what this process started in `folder`, and all below: what a failed start left behind."""
+    left = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()) == folder:
+                left.append(process.pid)
+    kill(tree(left))
+
+
 def end(roots: Sequence[subprocess.Popen[str]]) -> None:
     """SIGTERM to each root, in order, and SIGKILL to whatever of their trees is left after 20 s."""
     everything = tree(root.pid for root in roots if root.poll() is None)

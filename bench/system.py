@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from typing import Any, Protocol
 import psutil
 
 from bench import processes
+
+#: Longest that one operation may take; nothing that is measured takes so long, unless it hangs.
+LONGEST_S = 300.0
 
 
 class DriverError(Exception):
@@ -53,14 +57,15 @@ EIGHT_WORKERS = Shape(decision_workers=2, activity_workers=6)
 class Driver:
     """The program that plays the caller, in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], *, longest_s: float = LONGEST_S) -> None:
         self.process = process
+        self._longest_s = longest_s
 
     def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The driver's answer; waits for it.
+        """The driver's answer; waits for it, five minutes at most, after which the driver is killed.
 
         Raises:
-            DriverError: it failed or died.
+            DriverError: it failed, died or hung.
         """
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
@@ -68,6 +73,10 @@ class Driver:
         try:
             stdin.write(json.dumps({"do": operation, **arguments}) + "\n")
             stdin.flush()
+            # One line is under way at a time, so nothing of it can be in the buffer already.
+            if not select.select([stdout], [], [], self._longest_s)[0]:
+                self.process.kill()
+                raise DriverError(f"{operation}: no answer in {self._longest_s:.0f} s")
             line = stdout.readline()
         except BrokenPipeError:
             line = ""

@@ -1,7 +1,10 @@
 """A home-made SWF loop over boto3: decider, activity worker and caller in one process.
 
-It keeps count of what must be open, so it polls only where a task is waiting. With a second argument,
-`decision` or `activity`, it is one of the separate pollers that only wait (S5).
+Plain SWF code, written with care: it keeps count of what must be open, so it polls only where a task is
+waiting; it remembers what it has read of each run, so a decision asks only for what happened since the last
+one (`startAtPreviousStartedEvent`). moto takes no notice of that, nor of page sizes, and sends the whole
+history.
+With a second argument, `decision` or `activity`, it is one of the separate pollers that only wait (S5).
 """
 
 import json
@@ -16,7 +19,26 @@ DOMAIN = "bench"
 DECISIONS = {"name": "decisions"}
 ACTIVITIES = {"name": "activities"}
 NOTHING = {"name": "nothing", "version": "1"}
-CLOSING = ("WorkflowExecutionCompleted", "WorkflowExecutionFailed")
+
+
+class Run:
+    """What a decider has read of one execution."""
+
+    def __init__(self):
+        self.n = 0
+        self.payload = None
+        self.asked = 0
+        self.done = 0
+
+    def read(self, event):
+        """Takes in one event of the history."""
+        kind = event["eventType"]
+        if kind == "ActivityTaskScheduled":
+            self.asked += 1
+        elif kind == "ActivityTaskCompleted":
+            self.done += 1
+        elif kind == "WorkflowExecutionStarted":
+            self.n, self.payload = json.loads(event["workflowExecutionStartedEventAttributes"]["input"])
 
 
 class Loop:
@@ -24,6 +46,7 @@ class Loop:
         config = Config(read_timeout=75, retries={"max_attempts": 0}, connect_timeout=5)
         self.swf = boto3.client("swf", endpoint_url=endpoint, config=config)
         self.number = 0
+        self.runs = {}
         self.patiently_register()
 
     def patiently_register(self):
@@ -70,9 +93,9 @@ class Loop:
             input=json.dumps([n, payload]),
         )
 
-    def decide(self):
-        """One decision task: (activities asked for, 1 if it closed the execution)."""
-        request = {"domain": DOMAIN, "taskList": DECISIONS, "maximumPageSize": 1000}
+    def decision_task(self):
+        """A decision task, and the events since the last one of its execution."""
+        request = {"domain": DOMAIN, "taskList": DECISIONS, "startAtPreviousStartedEvent": True}
         task = self.swf.poll_for_decision_task(**request)
         events = task["events"]
         token = task.get("nextPageToken")
@@ -80,30 +103,37 @@ class Loop:
             page = self.swf.poll_for_decision_task(**request, nextPageToken=token)
             events += page["events"]
             token = page.get("nextPageToken")
-        n, payload = json.loads(events[0]["workflowExecutionStartedEventAttributes"]["input"])
-        kinds = [event["eventType"] for event in events]
-        asked, done = kinds.count("ActivityTaskScheduled"), kinds.count("ActivityTaskCompleted")
-        kind = task["workflowType"]["name"]
-        more = wanted(kind, n, asked, done)
+        known = task.get("previousStartedEventId", 0)
+        return task, [event for event in events if event["eventId"] > known]
+
+    def decide(self):
+        """One decision task: (activities asked for, 1 if it closed the execution)."""
+        task, events = self.decision_task()
+        run_id = task["workflowExecution"]["runId"]
+        run = self.runs.setdefault(run_id, Run())
+        for event in events:
+            run.read(event)
+        more = wanted(task["workflowType"]["name"], run.n, run.asked, run.done)
         decisions = [
             {
                 "decisionType": "ScheduleActivityTask",
                 "scheduleActivityTaskDecisionAttributes": {
                     "activityType": NOTHING,
-                    "activityId": str(asked + i),
-                    "input": json.dumps(payload),
+                    "activityId": str(run.asked + i),
+                    "input": json.dumps(run.payload),
                 },
             }
             for i in range(more)
         ]
-        closes = asked == done and not more
+        closes = run.asked == run.done and not more
         if closes:
             decisions = [
                 {
                     "decisionType": "CompleteWorkflowExecution",
-                    "completeWorkflowExecutionDecisionAttributes": {"result": str(n)},
+                    "completeWorkflowExecutionDecisionAttributes": {"result": str(run.n)},
                 }
             ]
+            del self.runs[run_id]
         self.swf.respond_decision_task_completed(taskToken=task["taskToken"], decisions=decisions)
         return more, int(closes)
 

@@ -1,4 +1,8 @@
-"""The Celery application, and its driver: chain, group and chord stand for the workflows."""
+"""The Celery application, and its driver: chain, group and chord stand for the workflows.
+
+Redis tells the driver of each result (`get` does not poll), except in S7, where results are looked up after
+the restart.
+"""
 
 import os
 
@@ -30,11 +34,11 @@ def join(results, log="", name=""):
 
 
 def one(payload):
-    nothing.delay(payload).get(interval=0.001)
+    nothing.delay(payload).get()
 
 
 def run_chain(n, payload):
-    chain(nothing.s(payload), *(nothing.s() for _ in range(n - 1)))().get(interval=0.001)
+    chain(nothing.s(payload), *(nothing.s() for _ in range(n - 1)))().get()
 
 
 def run_fan(n, payload):

@@ -1,7 +1,8 @@
 """A DBOS application that is also the driver: workflows and steps in one process.
 
 Steps of a fan-out are asynchronous steps gathered in one workflow, which DBOS runs at the same time; the
-alternative, a child workflow for each, is slower.
+alternative, a child workflow for each, is slower. The driver awaits the results within the process, without
+polls, except in S7, where they are looked up after the restart.
 """
 
 import asyncio
@@ -78,12 +79,12 @@ async def start_three(payload, log="", name=""):
 
 async def many(n, payload):
     handles = [await start_three(payload) for _ in range(n)]
-    await asyncio.gather(*(handle.get_result(polling_interval_sec=0.01) for handle in handles))
+    await asyncio.gather(*(handle.get_result() for handle in handles))
 
 
 async def run_fan(n, payload):
     handle = await DBOS.start_workflow_async(fan, n, payload)
-    await handle.get_result(polling_interval_sec=0.001)
+    await handle.get_result()
 
 
 async def begin(n, log):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.peers.boto3_swf import Boto3Engine, Boto3Moto
+from bench.peers.boto3_swf import Boto3Alone, Boto3Engine, Boto3Moto
 from bench.peers.celery import Celery
 from bench.peers.dbos import Dbos
 from bench.peers.floor import Floor
@@ -15,13 +15,17 @@ from bench.system import Peer
 #: Key on the command line to what makes the peer.
 PEERS: dict[str, Callable[[], Peer]] = {
     "flowyd": Flowyd,
-    "flowyd-normal": lambda: Flowyd(name="flowyd, durability normal", durability="normal"),
     "floor": Floor,
-    "dbos": Dbos,
-    "dbos-wal": lambda: Dbos(name="DBOS, SQLite in WAL mode", wal=True),
     "restate": Restate,
     "restate-calls": lambda: Restate(name="Restate, across processes", calls=True),
+    "dbos": Dbos,
+    "dbos-wal": lambda: Dbos(name="DBOS, SQLite in WAL mode", wal=True),
     "celery": Celery,
-    "boto3-flowyd": Boto3Engine,
     "boto3-moto": Boto3Moto,
+    "boto3-flowyd": Boto3Engine,
+    "boto3-alone": Boto3Alone,
+    "flowyd-normal": lambda: Flowyd(name="flowyd, durability normal", durability="normal"),
 }
+
+#: What users would take in place of flowyd; the others are flowyd itself, in other ways, and floors.
+RIVALS = frozenset({"restate", "restate-calls", "dbos", "dbos-wal", "celery", "boto3-moto"})

@@ -1,4 +1,6 @@
-"""A home-made loop over boto3, as plain SWF code is written: against moto, and against `flowyd engine`.
+"""A home-made loop over boto3, as plain SWF code is written: against moto, `flowyd engine`, and nothing.
+
+The last is a server that only answers what the loop needs to hear, so its figures are boto3's own cost.
 
 Install for moto: a virtualenv with `moto[server]` and `boto3`. One process polls for decisions and for
 activities in turn, and only where it knows that there is a task: moto answers an empty poll only after a
@@ -86,9 +88,7 @@ class Boto3Engine:
     """boto3 against `flowyd engine` on loopback, durable as always."""
 
     name: str = "boto3, flowyd engine"
-    largest: Mapping[str, int] = field(
-        default_factory=lambda: {"chain": 1_000, "many": 200, "warm": 0, "recover": 0}
-    )
+    largest: Mapping[str, int] = field(default_factory=lambda: {"warm": 0, "recover": 0})
 
     def missing(self) -> str:
         """Never: boto3 is a dependency of flowyd."""
@@ -113,4 +113,30 @@ class Boto3Engine:
             log="engine.log",
             environment=environment(),
         )
+        return _system(folder, Path(sys.executable), port, shape, server)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boto3Alone:
+    """boto3 against a server that does nothing but answer; no system, but the floor of the two others."""
+
+    name: str = "boto3 alone"
+    largest: Mapping[str, int] = field(default_factory=lambda: {"warm": 0, "recover": 0})
+
+    def missing(self) -> str:
+        """Never: boto3 is a dependency of flowyd."""
+        return ""
+
+    def install(self) -> None:
+        """Nothing to bring."""
+
+    def start_driver(self, folder: Path) -> Driver | None:  # noqa: ARG002  # the protocol's argument
+        """None: the loop is the driver."""
+        return None
+
+    def start(self, folder: Path, shape: Shape, *, driver: Driver | None = None) -> System:  # noqa: ARG002
+        """Server and loop."""
+        port = free_port()
+        argv = [sys.executable, str(DRIVERS / "swf_answers.py"), str(port)]
+        server = spawn(argv, folder=folder, log="answers.log", environment=environment())
         return _system(folder, Path(sys.executable), port, shape, server)

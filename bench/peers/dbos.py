@@ -22,7 +22,7 @@ class Dbos:
 
     name: str = "DBOS, SQLite"
     wal: bool = False
-    largest: Mapping[str, int] = field(default_factory=lambda: {"chain": 1_000})
+    largest: Mapping[str, int] = field(default_factory=dict)
 
     def missing(self) -> str:
         """Whether its environment is there."""

@@ -31,7 +31,7 @@ class Restate:
 
     name: str = "Restate, in one process"
     calls: bool = False
-    largest: Mapping[str, int] = field(default_factory=lambda: {"chain": 1_000})
+    largest: Mapping[str, int] = field(default_factory=dict)
 
     def missing(self) -> str:
         """Whether its environment, and the server, are there."""

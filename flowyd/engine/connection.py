@@ -47,6 +47,7 @@ class Host(Protocol):
     def leave(self, connection: Connection, call: Call | None) -> None: ...
     def withdraw(self, call: Call) -> None: ...
     def offer_again(self, call: Call) -> None: ...
+    def acknowledge_soon(self, connection: Connection) -> None: ...
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None: ...
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes: ...
 
@@ -65,6 +66,7 @@ class Connection(asyncio.Protocol):
         "_is_reading",
         "_is_writable",
         "_loop",
+        "_owes_interim",
         "_reader",
         "_request",
         "_round_is_due",
@@ -90,6 +92,8 @@ class Connection(asyncio.Protocol):
         self._call: Call | None = None
         #: The poll whose answer was the last thing written, while nothing more has come in.
         self._handed_out: Call | None = None
+        #: Whether the peer does not know yet that the call before the poll under way was carried out.
+        self._owes_interim = False
         self._has_ended = self._is_aborted = False
         self._is_reading = self._is_writable = True
         self._is_encrypted = False
@@ -172,26 +176,35 @@ class Connection(asyncio.Protocol):
     def answer(self, call: Call, result: bytes | SwfFault) -> None:
         """Sends the answer of a call, unless it is out, and goes on with the next request.
 
-        Of a call with a poll behind it, the poll's answer says that the call was carried out, or else an
-        interim answer does.
+        Of a call with a poll behind it, the poll's answer says that the call was carried out, or else, if
+        that takes longer, an interim answer does.
         """
         under_way, request = self._call, self._request
         if under_way is None or request is None:
             return
         if call is under_way and call.next_poll is not None and not isinstance(result, SwfFault):
             self._call = call.next_poll
-            self._transport.write(PROCESSING)
+            self._owes_interim = True
+            self._host.acknowledge_soon(self)
             return
         if call is not under_way and call is not under_way.next_poll:
             return
-        if call is not under_way and isinstance(result, SwfFault):
-            # Without this it would be a fault of the call.
-            self._transport.write(PROCESSING)
+        self._owes_interim = self._owes_interim or call is not under_way
+        if isinstance(result, SwfFault):
+            # Without it this would be a fault of the call.
+            self.acknowledge()
+        self._owes_interim = False
         self._call = None
         self.write(self._host.response(call.action, result, request))
         if call.action in POLLS and not isinstance(result, SwfFault):
             self._handed_out = call
         self._go_on()
+
+    def acknowledge(self) -> None:
+        """Says that the call before the poll under way was carried out, unless that was said."""
+        if self._owes_interim:
+            self._owes_interim = False
+            self._transport.write(PROCESSING)
 
     def write(self, response: bytes) -> None:
         """Sends a whole answer to the request under way."""

@@ -43,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 #: How often connections are looked over for these limits, seconds.
 _SWEEP_S = 1.0
+#: How long it may take to tell that a call was carried out whose caller waits for the poll behind it,
+#: seconds; a task that comes before tells it too, and saves a message and a wake-up.
+_ACKNOWLEDGED_WITHIN_S = 0.02
 #: New connections taken in one round of the loop.
 _ACCEPTED_PER_ROUND = 64
 #: Requests of one turn at most; the others are in the next.
@@ -92,6 +95,8 @@ class Server:
         self._connections: dict[Connection, None] = {}
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
+        #: Those whose peers do not know yet that a call was carried out.
+        self._unacknowledged: dict[Connection, None] = {}
         self._turn_is_due = False
         self._wake: asyncio.TimerHandle | None = None
         self._listeners: list[asyncio.Server] = []
@@ -177,6 +182,7 @@ class Server:
     def leave(self, connection: Connection, call: Call | None) -> None:
         """A connection is gone; `call` is its request under way."""
         self._connections.pop(connection, None)
+        self._unacknowledged.pop(connection, None)
         if call is not None:
             self.withdraw(call)
 
@@ -196,6 +202,16 @@ class Server:
         """The answer to a poll was not read."""
         self._service.offer_again(call)
         self._turn_soon()
+
+    def acknowledge_soon(self, connection: Connection) -> None:
+        """A call was carried out; the poll behind it may be answered at once, which tells so."""
+        if not self._unacknowledged:
+            self._loop.call_later(_ACKNOWLEDGED_WITHIN_S, self._acknowledge)
+        self._unacknowledged[connection] = None
+
+    def _acknowledge(self) -> None:
+        while self._unacknowledged:
+            self._unacknowledged.popitem()[0].acknowledge()
 
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None:
         """Starts on a request; None if it is answered already."""

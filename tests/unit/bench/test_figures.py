@@ -64,15 +64,28 @@ def test_cell_of_a_skipped_figure_says_why() -> None:
     assert cell(replace(FIGURE, samples=(), cpu_us=(), skipped="takes minutes")) == "- (takes minutes)"
 
 
-def test_table_compares_the_first_system_with_the_best_other_but_not_with_the_floor() -> None:
+def test_table_compares_the_first_system_with_the_best_rival_but_not_with_a_floor() -> None:
     floor = replace(FIGURE, system="floor", samples=(2_000.0,))
     slow = replace(FIGURE, system="slow", samples=(10.0,))
     best = replace(FIGURE, system="best", samples=(500.0,))
 
-    table = rows([FIGURE, floor, slow, best], ["flowyd", "floor", "slow", "best"])
+    systems = ["flowyd", "floor", "slow", "best"]
+    table = rows([FIGURE, floor, slow, best], systems, {"slow", "best"})
 
     assert table[1][0] == "S2 chain of 100"
     assert table[1][-1] == "2.00 times"
+
+
+def test_rows_are_in_the_order_of_the_scenarios_and_not_of_the_runs() -> None:
+    figures = [replace(FIGURE, scenario=scenario) for scenario in ("S6", "S1", "S2")]
+
+    assert [row[0][:2] for row in rows(figures, ["flowyd"], ())[1:]] == ["S1", "S2", "S6"]
+
+
+def test_nothing_is_compared_without_a_rival() -> None:
+    floor = replace(FIGURE, system="floor")
+
+    assert rows([FIGURE, floor], ["flowyd", "floor"], ())[0] == ["", "flowyd", "floor"]
 
 
 def test_markdown_lines_are_equally_long() -> None:

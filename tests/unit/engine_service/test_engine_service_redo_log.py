@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from flowyd.errors import StoreError
 
 SALT = bytes(range(SALT_BYTES))
 OTHER_SALT = bytes(SALT_BYTES)
+#: Each record begins with a block of its own.
+BLOCK_BYTES = 4096
 
 
 Turns = list[list[Statement]]
@@ -100,9 +103,9 @@ def test_a_record_cut_off_at_any_byte_is_as_if_never_begun(tmp_path: Path, synce
 
 def test_a_hole_between_synced_records_is_damage_and_is_told(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    ends = write(path, [turn(0), turn(1), turn(2)])
+    write(path, [turn(0), turn(1), turn(2)])
     with path.open("r+b") as file:
-        file.seek(ends[0] + 40)
+        file.seek(BLOCK_BYTES + 40)
         file.write(b"\xff")
 
     with pytest.raises(
@@ -113,12 +116,43 @@ def test_a_hole_between_synced_records_is_damage_and_is_told(tmp_path: Path) -> 
 
 def test_a_hole_between_records_that_were_not_synced_ends_the_log(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    ends = write(path, [turn(0), turn(1), turn(2)], synced=False)
+    write(path, [turn(0), turn(1), turn(2)], synced=False)
     with path.open("r+b") as file:
-        file.seek(ends[0] + 40)
+        file.seek(BLOCK_BYTES + 40)
         file.write(b"\xff")
 
     assert left_in(path) == [turn(0)]
+
+
+@pytest.mark.parametrize("refused_at", ["the opening", "the first write"])
+def test_a_file_system_that_knows_no_direct_writes_takes_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused_at: str
+) -> None:
+    direct: set[int] = set()
+    open_file, write_file = os.open, os.pwrite
+
+    def opened(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_DIRECT and refused_at == "the opening":
+            raise OSError(errno.EINVAL, "no direct writes")
+        file = open_file(path, flags, mode)
+        if flags & os.O_DIRECT:
+            direct.add(file)
+        else:
+            direct.discard(file)
+        return file
+
+    def written(file: int, content: bytes, at: int) -> int:
+        if file in direct:
+            raise OSError(errno.EINVAL, "no direct writes")
+        return write_file(file, content, at)
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "pwrite", written)
+    turns = [turn(0), turn(1, 10 * BLOCK_BYTES), turn(2)]
+
+    write(tmp_path / "log", turns)
+
+    assert left_in(tmp_path / "log") == turns
 
 
 def test_a_full_log_takes_nothing_more_and_keeps_what_it_has(tmp_path: Path) -> None:
