@@ -8,7 +8,6 @@ in half is known by its checksum. While the worker lives it holds a POSIX lock o
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
 import msgspec
 
@@ -22,9 +21,8 @@ _HEAD_BYTES = len(b"00000000 00000000\n")
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollUnderWay:
-    """A poll whose answer was not read."""
+class PollUnderWay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A poll whose answer was not read, or that will be sent next."""
 
     action: str
     task_list: str
@@ -32,8 +30,7 @@ class PollUnderWay:
     poll_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InHand:
+class InHand(msgspec.Struct, frozen=True, kw_only=True):
     """A worker and what it has in hand."""
 
     pid: int

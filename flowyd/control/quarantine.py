@@ -50,11 +50,11 @@ class QuarantinedTask:
 
 def key_of(*, workflow_id: str, type_name: str, type_version: str, input_text: str | None) -> str:
     """What a task is known by from one attempt to the next."""
-    digest = hashlib.blake2b(digest_size=_KEY_CHARACTERS // 2)
+    known_by = bytearray()
     for part in (workflow_id, type_name, type_version, input_text or ""):
         encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    return digest.hexdigest()
+        known_by += len(encoded).to_bytes(4, "big") + encoded
+    return hashlib.blake2b(known_by, digest_size=_KEY_CHARACTERS // 2).hexdigest()
 
 
 def encode_keys(verdicts: Mapping[str, int | None]) -> str:

@@ -2,13 +2,13 @@
 
 A report is not a pulse. It is written by the thread that does the work, once per change of state, and
 carries the deadline after which the worker counts as hung. One report is one line of JSON on a pipe; there
-are four for each activity, so msgspec writes and reads them (3 % of the time the standard library takes).
+are two for each activity, so the records are msgspec's structs: made and written in a sixth of the time that
+dataclasses take (msgspec's JSON in 3 % of the standard library's).
 Deadlines are on the system-wide monotonic clock (CLOCK_MONOTONIC, seconds), the same in all processes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
@@ -26,8 +26,7 @@ class WorkerState(str, Enum):
     STOPPING = "stopping"  #: takes no more tasks and will exit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskInHand:
+class TaskInHand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The task a worker runs: enough to show it, and to answer for it if the worker dies."""
 
     #: "activity" or "decision".
@@ -46,8 +45,7 @@ class TaskInHand:
     quarantine_key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change of a worker's state."""
 
     state: WorkerState

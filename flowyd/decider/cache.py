@@ -37,8 +37,9 @@ class RunCache:
         self._size_bytes -= size
         if kept is not run:
             kept.close()
-        self._runs[run.run_id] = (run, run.size_bytes)
-        self._size_bytes += run.size_bytes
+        size = run.size_bytes
+        self._runs[run.run_id] = (run, size)
+        self._size_bytes += size
         while self._size_bytes > self._limit_bytes and self._runs:
             self.drop(next(iter(self._runs)))
 

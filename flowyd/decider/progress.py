@@ -10,8 +10,7 @@ first point where the code waits for something later than the request).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from flowyd.decider.index import HistoryIndex
@@ -92,16 +91,17 @@ class Progress:
         """Flowyd, not the code, goes on after this event; a cancel request waits for the code to wait."""
         self._order = max(self._order, order)
 
-    @contextmanager
-    def standing_at(self, order: int, *, has_asked: bool) -> Iterator[None]:
-        """Inside, the code stands where it made a call, and had learned no more than that.
+    def answer_at(
+        self, order: int, again: Callable[[], ResultObject[Any]], *, has_asked: bool
+    ) -> ResultObject[Any]:
+        """What `again` answers while the code stands where it made a call, and had learned no more than that.
 
         `has_asked`: what the call asks for has its place in `asked_for` already.
         """
         now, self._order = self._order, order
         asked_for = len(self.asked_for)
         try:
-            yield
+            return again()
         finally:
             self._order = now
             if has_asked:

@@ -124,8 +124,7 @@ class Unanswered:
         """Asks one call again; those that it was the last argument of are due then, too."""
         call = self._calls[place]
         self._requests.begin_call()
-        with self._progress.standing_at(call.stood_at, has_asked=call.has_asked):
-            answer = call.again()
+        answer = self._progress.answer_at(call.stood_at, call.again, has_asked=call.has_asked)
         call.given.become(answer)
         if isinstance(answer, Placeholder):
             self._wait(place, call)

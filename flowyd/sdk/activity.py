@@ -6,6 +6,7 @@ Only what must end the process (KeyboardInterrupt, SystemExit) passes through.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from flowyd.sdk.tracebacks import describe
 from flowyd.swf.limits import LIMITED_DATA_CHARACTERS
 
 logger = logging.getLogger(__name__)
+
+#: Asked for every task, of few functions.
+_is_coroutine_function: Callable[[Any], bool] = functools.cache(inspect.iscoroutinefunction)
 
 
 class ActivityScheduler(Protocol):
@@ -77,7 +81,7 @@ class Activity:
     @classmethod
     def is_async(cls) -> bool:
         """Whether `run` is a coroutine function: then `run_async` runs it, not a call."""
-        return inspect.iscoroutinefunction(cls.run)
+        return _is_coroutine_function(cls.run)
 
     def __call__(self) -> None:
         """Runs the task and answers.

@@ -33,8 +33,7 @@ def fill(value: Any, findings: Findings) -> Any:
     if cls is list or cls is tuple:
         return _fill_items(value, findings)
     if cls is dict:
-        filled = {key: fill(item, findings) for key, item in value.items()}
-        return filled if any(filled[key] is not value[key] for key in value) else value
+        return _fill_members(value, findings)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fill_fields(value, findings)
     return value
@@ -52,10 +51,22 @@ def _fill_result(value: ResultObject[Any], findings: Findings) -> Any:
 
 
 def _fill_items(value: Any, findings: Findings) -> Any:
-    filled = [fill(item, findings) for item in value]
-    if all(new is old for new, old in zip(filled, value)):  # noqa: B905  # equal by construction
+    changed = {}
+    for place, old in enumerate(value):
+        # Most items are leaves, and are not worth a call.
+        if type(old) not in _LEAVES and (new := fill(old, findings)) is not old:
+            changed[place] = new
+    if not changed:
         return value
-    return type(value)(filled)
+    return type(value)(changed.get(place, old) for place, old in enumerate(value))
+
+
+def _fill_members(value: dict[Any, Any], findings: Findings) -> dict[Any, Any]:
+    changed = {}
+    for key, old in value.items():
+        if type(old) not in _LEAVES and (new := fill(old, findings)) is not old:
+            changed[key] = new
+    return {**value, **changed} if changed else value
 
 
 def _fill_fields(value: Any, findings: Findings) -> Any:

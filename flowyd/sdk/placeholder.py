@@ -14,7 +14,7 @@ which is how a replay knows at which earlier decision the code stood at the same
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar, cast
 
 from flowyd.sdk.failures import PayloadError, PlaceholderError, SuspendTask, TaskError, TaskTimedout
 
@@ -46,6 +46,9 @@ class Watcher(Protocol):
 
 class ResultObject(Generic[T]):
     """What every call of a proxy, timer or signal returns."""
+
+    #: The slots that objects of the class use.
+    _used: ClassVar[tuple[str, ...]] = ("call", "order", "target", "watcher")
 
     __slots__ = (
         "_decode",
@@ -86,12 +89,8 @@ class ResultObject(Generic[T]):
     def become(self, answer: ResultObject[Any]) -> None:
         """Turns this object, wherever the code holds it, into the answer."""
         self.__class__ = answer.__class__  # they differ in methods only
-        for name in ResultObject.__slots__:
-            try:
-                value = object.__getattribute__(answer, name)
-            except AttributeError:
-                continue  # a slot that objects of its class do not use
-            setattr(self, name, value)
+        for name in answer._used:
+            setattr(self, name, getattr(answer, name))
 
     def cancel(self) -> None:
         """Asks to cancel the task or timer if it is still open; its result is then TaskCanceled."""
@@ -172,6 +171,7 @@ class Placeholder(ResultObject[T]):
     """A call without a result: not scheduled, blocked, delayed or running."""
 
     __slots__ = ()
+    _used = (*ResultObject._used, "waiting_for")
 
     waiting_for: tuple[ResultObject[Any], ...]
 
@@ -200,6 +200,7 @@ class Result(ResultObject[T]):
     """A call that completed."""
 
     __slots__ = ()
+    _used = (*ResultObject._used, "_value")
 
     def __init__(self, value: T, *, call: str = "", order: int = 0, watcher: Watcher | None = None) -> None:
         # Not by super(): a replay makes one for every finished call, and this halves the cost.
@@ -224,6 +225,7 @@ class EncodedResult(Result[T]):
     """A call that completed, its value still text until somebody asks."""
 
     __slots__ = ()
+    _used = (*Result._used, "_decode", "_text")
 
     def __init__(
         self, text: str, decode: Callable[[str], T], *, call: str, order: int, watcher: Watcher
@@ -246,6 +248,7 @@ class Error(ResultObject[T]):
     """A call that failed; only where errors are handled."""
 
     __slots__ = ()
+    _used = (*ResultObject._used, "exception")
 
     exception: TaskError
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 TAG = "__flowyd__"
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_TEXT = frozenset({str})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def _plain(value: Any) -> Any:
     if cls in _PLAIN:
         return value
     if cls is list or cls is tuple:
-        return [_plain(item) for item in value]
+        return [item if type(item) in _PLAIN else _plain(item) for item in value]
     if cls is dict:
         return _plain_dict(value)
     if cls in _CODECS:
@@ -132,9 +133,10 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_dict(value: dict[Any, Any]) -> Any:
-    if TAG in value or not all(type(key) is str for key in value):
+    if TAG in value or not _TEXT.issuperset(map(type, value)):
         return {TAG: ["dict", [[_plain(key), _plain(item)] for key, item in value.items()]]}
-    return {key: _plain(item) for key, item in value.items()}
+    # Most members are plain, and are not worth a call.
+    return {key: item if type(item) in _PLAIN else _plain(item) for key, item in value.items()}
 
 
 def _plain_other(value: Any) -> Any:

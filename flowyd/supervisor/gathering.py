@@ -1,8 +1,8 @@
 """Gathered: descriptors of which nobody needs to hear at once. After a reading, what comes rests a moment.
 
-Busy workers write two reports for each task. A supervisor that is woken by each of them takes half of the
-processor time that it needs for the same reports a few at a time. All else in the select loop (signals,
-requests, files that change) is heard at once, as before.
+Busy workers report each task. A supervisor that is woken by each report takes many times the processor time
+that it needs for the same reports all at a time. All else in the select loop (signals, requests, files that
+change) is heard at once, and reports are read before it is acted on.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import selectors
 import time
 from collections.abc import Callable
 
-#: How long reports may gather, seconds. Nobody acts on one sooner, and a dead worker's are read at its death.
-GATHER_S = 0.01
+#: How long reports may gather, seconds. Nobody acts on a task's sooner; those of a dead worker do not wait.
+GATHER_S = 0.05
 
 
 class Gathered:

@@ -1,4 +1,7 @@
-"""Children brought up with their pipes in the select loop: output to ring and log, reports to the crew."""
+"""Children brought up with their pipes in the select loop: output to ring and log, reports to the crew.
+
+What a child reports until it is ready is waited for, and heard at once; after that reports may gather.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ class Nursery:
             self._selector.register(fd, selectors.EVENT_READ, lambda _, read=read: read())
         fd = forked.reports_fd
         child.readers[fd] = read = self._report_reader(child, fd)
-        self._reports.register(fd, read)
+        self._selector.register(fd, selectors.EVENT_READ, lambda _, read=read: read())
         return child
 
     def drain(self, child: Child) -> None:
@@ -108,6 +111,9 @@ class Nursery:
                 self._forget(child, fd)
                 return False
             self._take(child, child.take_reports(chunk))
+            if child.ready and fd not in self._reports:
+                self._selector.unregister(fd)
+                self._reports.register(fd, read)
             return True
 
         return read

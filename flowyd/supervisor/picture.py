@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
 from importlib import metadata
+
+from msgspec.structs import asdict
 
 from flowyd.control.status import DaemonStatus, PoolStatus, WorkerStatus
 from flowyd.supervisor.child import Child

@@ -15,9 +15,11 @@ import json
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from flowyd.control.quarantine import QuarantinedTask, Verdict, encode_keys
 from flowyd.control.reports import TaskInHand
@@ -184,7 +186,7 @@ class Quarantine:
             for suspect in self._suspects.values()
             if suspect.verdict is not Verdict.WATCHED
         }
-        state = json.dumps([asdict(suspect) for suspect in self._suspects.values()])
+        state = json.dumps(msgspec.to_builtins(list(self._suspects.values())))
         try:
             _replace(self._state_file, state, mode=0o600)
             _replace(self._keys_file, encode_keys(keys), mode=0o644)

@@ -13,23 +13,17 @@ A poll carries an id, the same each time it is sent until its answer has been re
 the task that it was answered with before, so a task handed out by an engine that then died is not lost.
 
 Requests are unsigned: use it towards an engine that admits its callers by the socket's mode, or that was
-started with --any-credentials. The client and its connection share one module, since what may be sent again
-depends on how far the connection got.
+started with --any-credentials.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import select
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-import httptools
 import msgspec
 
 from flowyd.errors import ProtocolError, UnreachableError
@@ -37,11 +31,17 @@ from flowyd.swf import limits
 from flowyd.swf.actions import POLLS, READS, TARGET_PREFIX
 from flowyd.swf.client import Answer, Readable, Request
 from flowyd.swf.faults import SwfFault, fault_from_wire
+from flowyd.swf.lean_connection import (
+    CARRIED_OUT,
+    Broken,
+    Connection,
+    Response,
+    address_of,
+    connect,
+)
 
 #: How often a request that does no harm twice is sent before giving up.
 _MOST_ATTEMPTS = 3
-#: Small enough that the interpreter does not map and unmap memory for each answer.
-_READ_BYTES = 65_536
 _HARMLESS_TWICE = READS | POLLS | {"RecordActivityTaskHeartbeat"}
 
 #: What a poll comes to whose connection the engine ended.
@@ -49,24 +49,6 @@ _NO_TASK: Answer = {"startedEventId": 0}
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Address:
-    """Where the engine listens."""
-
-    endpoint: str
-    family: socket.AddressFamily
-    address: str | tuple[str, int]
-    host: str
-
-
-class _Broken(Exception):
-    """Raised when the connection ended before an answer; `was_sent` tells whether the request had left."""
-
-    def __init__(self, *, was_sent: bool, why: str) -> None:
-        super().__init__(why)
-        self.was_sent = was_sent
 
 
 class LeanClient:
@@ -81,13 +63,15 @@ class LeanClient:
     ) -> None:
         #: `unix:///path/of/engine.sock` or `http://127.0.0.1:port`.
         self.endpoint = endpoint
-        self._address = _parsed(endpoint)
+        self._address = address_of(endpoint)
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
+        #: How requests begin, by action.
+        self._heads: dict[str, bytes] = {}
         #: Connections without a request under way.
-        self._kept: list[_Connection] = []
+        self._kept: list[Connection] = []
         #: That of the call that is under way, and whether calls have been broken off.
-        self._current: _Connection | None = None
+        self._current: Connection | None = None
         self._is_broken_off = False
         #: Ids of polls: no other client has the first part, no other poll of this one the second.
         self._name = os.urandom(8).hex()
@@ -116,17 +100,16 @@ class LeanClient:
             raise _fault(_members(response))
         return response.body.decode("utf-8", "replace")
 
-    def _exchange(self, message: bytes, action: str, *, harmless_twice: bool) -> _Response:
+    def _exchange(self, message: bytes, action: str, *, harmless_twice: bool) -> Response:
         """Sends the message, again where that does no harm, and reads what answers it."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             connection = self._current = self._connection()
             try:
                 if self._is_broken_off:
-                    raise _Broken(was_sent=False, why="it was broken off")
+                    raise Broken(was_sent=False, why="it was broken off")
                 connection.send(message)
-                response = _Response()
-                connection.receive(response)
-            except _Broken as error:
+                response = connection.receive()
+            except Broken as error:
                 connection.close()
                 may_repeat = not self._is_broken_off and (not error.was_sent or harmless_twice)
                 if not may_repeat or attempt == _MOST_ATTEMPTS:
@@ -144,7 +127,7 @@ class LeanClient:
             readable, _, _ = select.select([pending, withdraw], [], [], self._read_timeout_s)
             if not readable:
                 pending.give_up()
-                broken = _Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
+                broken = Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
                 raise self._unreachable(action, broken)
             if pending not in readable:
                 pending.withdraw()
@@ -198,7 +181,7 @@ class LeanClient:
             connection = self._connection()
             try:
                 connection.send(message)
-            except _Broken as error:
+            except Broken as error:
                 connection.close()
                 last = error
                 continue
@@ -224,42 +207,36 @@ class LeanClient:
 
     def _message(self, action: str, request: Request, headers: str) -> bytes:
         body = _encode(request)
+        head = self._heads.get(action) or self._head(action)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.encode(), len(body), body)
+
+    def _head(self, action: str) -> bytes:
+        """What all requests of the action begin with."""
         head = (
             f"POST / HTTP/1.1\r\nHost: {self._address.host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+            f"X-Amz-Target: {TARGET_PREFIX}{action}\r\n"
         )
-        return head.encode() + body
+        self._heads[action] = encoded = head.encode()
+        return encoded
 
-    def _connection(self) -> _Connection:
+    def _connection(self) -> Connection:
         """A kept connection that still stands, or a new one."""
         while self._kept:
             connection = self._kept.pop()
             if connection.stands():
                 return connection
             connection.close()
-        address = self._address
-        connected = socket.socket(address.family, socket.SOCK_STREAM)
-        connected.settimeout(self._connect_timeout_s)
-        try:
-            connected.connect(address.address)
-        except OSError as error:
-            connected.close()
-            raise UnreachableError(
-                f"no engine answers at {address.endpoint} ({error.strerror or error}); "
-                "is flowyd running, and may you use its socket?"
-            ) from error
-        connected.settimeout(self._read_timeout_s)
-        if address.family == socket.AF_INET:
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _Connection(connected)
+        return connect(
+            self._address, connect_timeout_s=self._connect_timeout_s, read_timeout_s=self._read_timeout_s
+        )
 
-    def _keep(self, connection: _Connection, response: _Response) -> None:
+    def _keep(self, connection: Connection, response: Response) -> None:
         if response.keep_alive:
             self._kept.append(connection)
         else:
             connection.close()
 
-    def _unreachable(self, action: str, error: _Broken) -> UnreachableError:
+    def _unreachable(self, action: str, error: Broken) -> UnreachableError:
         return _unreachable(action, self.endpoint, error)
 
 
@@ -270,8 +247,8 @@ class PendingAnswer:
         self,
         *,
         action: str,
-        connection: _Connection,
-        keep: Callable[[_Connection, _Response], None],
+        connection: Connection,
+        keep: Callable[[Connection, Response], None],
         endpoint: str,
         if_ended: Answer | None,
     ) -> None:
@@ -281,7 +258,8 @@ class PendingAnswer:
         self._connection = connection
         self._keep = keep
         self._if_ended = if_ended
-        self._response = _Response()
+        #: The answer, where it was received while another was waited for.
+        self._response: Response | None = None
         self._is_withdrawn = False
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
         self.was_read = False
@@ -293,7 +271,7 @@ class PendingAnswer:
     @property
     def is_here(self) -> bool:
         """Whether the answer has been received already; `fileno` is not readable then."""
-        return self._response.is_complete
+        return self._response is not None or self._connection.has_received
 
     def carried_out(self) -> None:
         """Waits until the call that came with the poll was carried out.
@@ -302,15 +280,17 @@ class PendingAnswer:
             SwfFault: the call was refused, and the poll was not begun.
             UnreachableError: the call may have been carried out; the poll is to be repeated under its id.
         """
-        response = self._response
         try:
-            self._connection.receive(response, or_interim=True)
-        except _Broken as error:
+            response = self._connection.receive(or_interim=True)
+        except Broken as error:
             self._connection.close()
             raise _unreachable(self._action, self._endpoint, error) from error
-        if response.is_complete and response.status != 200 and not response.had_interim:
+        if response.status == CARRIED_OUT:
+            return
+        if response.status != 200:
             self._keep(self._connection, response)
             raise _fault(_members(response))
+        self._response = response
 
     def withdraw(self) -> None:
         """Takes it back; `finish` then gives None, or what was answered just before, such as a task."""
@@ -330,14 +310,13 @@ class PendingAnswer:
             SwfFault: the service refused it.
             UnreachableError: no answer within the read timeout.
         """
-        response = self._response
         try:
-            self._connection.receive(response)
-        except _Broken as error:
+            response = self._response or self._connection.receive()
+        except Broken as error:
             self._connection.close()
             if self._is_withdrawn:
                 return None
-            if isinstance(error.__cause__, TimeoutError):
+            if error.timed_out:
                 raise UnreachableError(f"{self._action} got no answer: {error}") from error
             return self._if_ended
         if self._is_withdrawn:
@@ -349,108 +328,16 @@ class PendingAnswer:
         return answer
 
 
-class _Connection:
-    """One connection with at most one request under way."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-        self._unasked = select.poll()
-        self._unasked.register(connected, select.POLLIN)
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
-    def stands(self) -> bool:
-        """Whether the peer has neither closed the connection nor sent what nobody asked for."""
-        # Not a recv with MSG_DONTWAIT: on a socket with a timeout Python waits for bytes first.
-        return not self._unasked.poll(0)
-
-    def send(self, message: bytes) -> None:
-        try:
-            sent = self._socket.send(message)
-        except OSError as error:
-            raise _Broken(was_sent=False, why=str(error)) from error
-        try:
-            if sent < len(message):
-                self._socket.sendall(memoryview(message)[sent:])
-        except OSError as error:
-            # A fault may have been answered before the whole request was read, such as that it is too large.
-            if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
-                raise _Broken(was_sent=True, why=str(error)) from error
-
-    def shut(self) -> None:
-        """Wakes who receives; closing would not."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def end_sending(self) -> None:
-        # If the peer was faster, `receive` sees what it left.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-
-    def receive(self, response: _Response, *, or_interim: bool = False) -> None:
-        """Reads until the response is complete, or an interim one has come."""
-        while not response.is_complete and not (or_interim and response.had_interim):
-            try:
-                data = self._socket.recv(_READ_BYTES)
-            except TimeoutError as error:
-                raise _Broken(was_sent=True, why="timed out") from error
-            except OSError as error:
-                raise _Broken(was_sent=True, why=str(error)) from error
-            if not data:
-                raise _Broken(was_sent=True, why="the engine closed the connection")
-            response.feed(data)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-class _Response:
-    """An HTTP answer as it comes in."""
-
-    __slots__ = ("_parser", "_pieces", "had_interim", "is_complete", "keep_alive", "status")
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._pieces: list[bytes] = []
-        self.is_complete = False
-        #: Whether an interim answer came before: the call that came with a poll was carried out.
-        self.had_interim = False
-        self.keep_alive = True
-        self.status = 0
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self._pieces)
-
-    def feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise ProtocolError(f"the engine's answer is no HTTP: {error}") from error
-
-    # What follows is called by the parser.
-
-    def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        self.keep_alive = self._parser.should_keep_alive()
-        self.is_complete = self.status >= 200
-        self.had_interim = self.had_interim or self.status == 102
-
-
 def _poll_header(poll_id: str) -> str:
     return f"X-Flowyd-Poll: {poll_id}\r\n"
 
 
-def _unreachable(action: str, endpoint: str, error: _Broken) -> UnreachableError:
+def _unreachable(action: str, endpoint: str, error: Broken) -> UnreachableError:
     done = "it may have been carried out" if error.was_sent else "it was not carried out"
     return UnreachableError(f"{action} at {endpoint} got no answer ({error}); {done}. See the engine's log")
 
 
-def _answer(response: _Response) -> Answer:
+def _answer(response: Response) -> Answer:
     """The answer's JSON; a fault is raised."""
     members = _members(response)
     if response.status == 200:
@@ -458,7 +345,7 @@ def _answer(response: _Response) -> Answer:
     raise _fault(members)
 
 
-def _members(response: _Response) -> dict[str, Any]:
+def _members(response: Response) -> dict[str, Any]:
     body = response.body
     try:
         members: Any = _decode(body) if body else {}
@@ -471,18 +358,3 @@ def _members(response: _Response) -> dict[str, Any]:
 
 def _fault(members: dict[str, Any]) -> SwfFault:
     return fault_from_wire(str(members.get("__type", "UnknownError")), str(members.get("message", "")))
-
-
-def _parsed(endpoint: str) -> _Address:
-    parts = urlsplit(endpoint)
-    if parts.scheme == "unix" and parts.path and not parts.netloc:
-        return _Address(endpoint=endpoint, family=socket.AF_UNIX, address=parts.path, host="localhost")
-    if parts.scheme == "http" and parts.hostname and parts.path in ("", "/"):
-        port = parts.port or 80
-        family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
-        return _Address(
-            endpoint=endpoint, family=family, address=(parts.hostname, port), host=f"{parts.netloc}"
-        )
-    raise UnreachableError(
-        f"{endpoint!r} is no endpoint of a local engine; it must be unix:///path or http://address:port"
-    )

@@ -164,6 +164,7 @@ class ActivityWorker:
         self._run_task(task, answer)
 
     def _run_released(self, task: TaskInHand) -> None:
+        self._quarantine.look()
         self._reporter.running(task, limit_s=None)
         try:
             answer = polled_again(self._client, self._domain, task)

@@ -191,6 +191,7 @@ class ConcurrentWorker:
         self._begin(task, answer)
 
     def _begin_released(self, task: TaskInHand) -> None:
+        self._quarantine.look()
         try:
             answer = polled_again(self._client, self._domain, task)
         except FlowydError as error:

@@ -1,8 +1,9 @@
 """A worker's hand: its tasks and polls, written to a file of its own before anything is done with them.
 
 The file is for whoever answers for the worker after a kill -9, be it of the whole daemon. It need not outlive
-the machine, so it is written without fsync: one pwrite when polls begin and one when a task is in hand.
-A task leaves the file with the next record after it was answered; to answer it once more does no harm.
+the machine, so it is written without fsync, and once for each task: with a task goes the id under which the
+next poll will be sent, while the task is still in hand. An id that was never sent is to the service that of a
+new poll. A task leaves the file with the next record after it was answered; to answer it again does no harm.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flowyd.control.in_hand import InHand, PollUnderWay, encode_in_hand
 from flowyd.control.reports import TaskInHand
@@ -29,10 +31,13 @@ class Hand:
         self._tasks: Sequence[TaskInHand] = ()
         #: Tasks of dead workers that wait for their turn, by token.
         self._waiting = {task.task_token: task for task in inherited.tasks} if inherited else {}
-        #: Ids of polls whose answers were not read, by action and task list.
+        #: Ids of polls whose answers were not read, by action and task list, and which are still to be sent.
         self._polls: dict[tuple[str, str], str] = {}
+        self._unsent: set[tuple[str, str]] = set()
         if inherited is not None:
             self._polls = {(poll.action, poll.task_list): poll.poll_id for poll in inherited.polls}
+        #: Whether the file says the same.
+        self._is_written = False
         if self._fd is not None:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write()
@@ -46,13 +51,18 @@ class Hand:
             new_id: makes an id; an empty one if the service cannot repeat a poll.
             tasks: what is in hand meanwhile.
         """
-        self._tasks = tasks
-        self._waiting.clear()
         place = (action, task_list)
-        poll_id = self._polls.get(place) or new_id()
-        if poll_id:
+        self._unsent.discard(place)
+        poll_id = self._polls.get(place, "")
+        if not poll_id and (poll_id := new_id()):
             self._polls[place] = poll_id
-        self._write()
+            self._is_written = False
+        if self._waiting or tasks is not self._tasks:
+            self._waiting.clear()
+            self._tasks = tasks
+            self._is_written = False
+        if not self._is_written:
+            self._write()
         return poll_id
 
     @property
@@ -60,9 +70,19 @@ class Hand:
         """What is in hand, or was until just now."""
         return self._tasks
 
-    def answered(self, action: str, task_list: str) -> None:
-        """The poll's answer was read; the file hears of it with what comes next."""
-        self._polls.pop((action, task_list), None)
+    def answered(self, action: str, task_list: str, next_id: str = "") -> None:
+        """The poll's answer was read; the file hears of it with what comes next.
+
+        Args:
+            next_id: under which to poll when there is a task in hand; empty: that is not known yet.
+        """
+        place = (action, task_list)
+        if next_id:
+            self._polls[place] = next_id
+            self._unsent.add(place)
+        else:
+            self._polls.pop(place, None)
+        self._is_written = False
 
     def rest(self) -> None:
         """What was in hand is answered, and nothing came after it."""
@@ -71,23 +91,30 @@ class Hand:
 
     def hold(self, tasks: Sequence[TaskInHand]) -> None:
         """These tasks are in hand, and those before no more."""
-        for task in self._tasks:
-            self._waiting.pop(task.task_token, None)
+        if self._waiting:
+            for task in self._tasks:
+                self._waiting.pop(task.task_token, None)
+        if not tasks:
+            # No poll goes out beside a task any more.
+            for place in self._unsent:
+                del self._polls[place]
+            self._unsent.clear()
         self._tasks = tasks
         self._write()
 
     def _write(self) -> None:
+        self._is_written = True
         if self._fd is None or self._owner is None:
             return
-        held = {task.task_token: task for task in (*self._tasks, *self._waiting.values())}
-        record = replace(
-            self._owner,
-            tasks=tuple(held.values()),
-            polls=tuple(
-                PollUnderWay(action=action, task_list=task_list, poll_id=poll_id)
-                for (action, task_list), poll_id in self._polls.items()
-            ),
-        )
+        tasks = self._tasks
+        if self._waiting:
+            held = {task.task_token: task for task in (*tasks, *self._waiting.values())}
+            tasks = tuple(held.values())
+        polls = [
+            PollUnderWay(action=action, task_list=task_list, poll_id=poll_id)
+            for (action, task_list), poll_id in self._polls.items()
+        ]
+        record = replace(self._owner, tasks=tasks, polls=polls)
         try:
             os.pwrite(self._fd, encode_in_hand(record), 0)
         except OSError as error:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 #: A service that holds a poll waits for a task; one that says so soon that there is none is asked less often.
 _HASTY_S = 0.5
-#: A task that comes within this is not worth a report that the worker was polling before it, seconds.
-_AT_ONCE_S = 0.002
+#: A task that comes within this is not worth a report that the worker was polling before it, seconds: the
+#: tasks of a chain go round among the workers, and each has one every few milliseconds.
+_AT_ONCE_S = 0.02
 
 
 class Pending(Readable, Protocol):
@@ -96,9 +97,15 @@ class Poller:
         self._reporter = reporter
         self._many = cast("ManyPolls", client) if hasattr(client, "begin_poll") else None
         self._both = cast("PollingNext", client) if hasattr(client, "call_and_poll") else None
+        #: Names the next poll; a client that knows no ids is asked for none.
+        self._new_poll_id: Callable[[], str] = self._many.new_poll_id if self._many else str
         #: Whether the next task may be polled for before the one in hand is answered.
         self.polls_ahead = False
         self._pending: dict[int, Pending] = {}
+        #: What is waited for: the stop, and the polls under way, whose numbers are here by descriptor.
+        self._number_of: dict[int, int] = {}
+        self._waiter = select.poll()
+        self._waiter.register(stop, select.POLLIN)
         #: The poll that was answered last.
         self._last = 0
         self._begun_at: dict[int, float] = {}
@@ -120,18 +127,18 @@ class Poller:
                 # A service that is away is met again by the answer.
                 with contextlib.suppress(FlowydError):
                     self._begin(self._many, self._reporter.hand.tasks)
-            elif self._answered_with_poll(self._many, self._both, action, request):
+            elif self._last not in self._pending and self._answered_with_poll(self._both, action, request):
                 return
         call_through(self._client, action, request, within_s=within_s)
 
-    def _answered_with_poll(self, many: ManyPolls, both: PollingNext, action: str, request: Request) -> bool:
+    def _answered_with_poll(self, both: PollingNext, action: str, request: Request) -> bool:
         """Whether answer and poll were taken; if not, the answer is to be sent again.
 
         Raises:
             SwfFault: the service refused the answer.
         """
         number = self._last
-        poll_id = self._begin_in_hand(number, many, self._reporter.hand.tasks)
+        poll_id = self._begin_in_hand(number, self._reporter.hand.tasks)
         poll = self._polls[number]
         try:
             pending = both.call_and_poll(action, request, poll.action, poll.request, poll_id)
@@ -193,34 +200,34 @@ class Poller:
         for number, pending in self._pending.items():
             if pending.is_here:
                 return self._finish(number)
-        waiting: list[Readable] = [self._stop, *self._pending.values()]
-        readable, _, _ = select.select(waiting, [], [], _AT_ONCE_S)
+        readable = self._waiter.poll(_AT_ONCE_S * 1000)
         if not readable:
             self._reporter.hand.rest()
             self._say_polling()
-            readable, _, _ = select.select(waiting, [], [], POLL_READ_TIMEOUT_S)
-        for number, pending in self._pending.items():
-            if pending in readable:
-                return self._finish(number)
-        if self._stop.requested:
-            return self._take_back()
-        # Silence for longer than a poll may last: the connection is of no use any more.
+            readable = self._waiter.poll(POLL_READ_TIMEOUT_S * 1000)
+        for fd, _ in readable:
+            if fd in self._number_of:
+                return self._finish(self._number_of[fd])
+        # A stop; or silence for longer than a poll may last, and the connection is of no use any more.
         return self._take_back()
 
     def _begin(self, client: ManyPolls, tasks: Sequence[TaskInHand] = ()) -> None:
         """Sends the polls that are not under way."""
         for number, poll in enumerate(self._polls):
             if number not in self._pending:
-                poll_id = self._begin_in_hand(number, client, tasks)
+                poll_id = self._begin_in_hand(number, tasks)
                 self._note_begun(number, client.begin_poll(poll.action, poll.request, poll_id))
 
-    def _begin_in_hand(self, number: int, client: ManyPolls, tasks: Sequence[TaskInHand]) -> str:
+    def _begin_in_hand(self, number: int, tasks: Sequence[TaskInHand]) -> str:
         poll = self._polls[number]
         task_list = poll.request["taskList"]["name"]
-        return self._reporter.hand.begin_poll(poll.action, task_list, client.new_poll_id, tasks)
+        return self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
 
     def _note_begun(self, number: int, pending: Pending) -> None:
+        fd = pending.fileno()
         self._pending[number] = pending
+        self._number_of[fd] = number
+        self._waiter.register(fd, select.POLLIN)
         self._begun_at[number] = time.monotonic()
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
@@ -236,10 +243,14 @@ class Poller:
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
         self._last = number
         poll, pending = self._polls[number], self._pending.pop(number)
+        fd = pending.fileno()
+        del self._number_of[fd]
+        self._waiter.unregister(fd)
         answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
         if pending.was_read:
-            self._reporter.hand.answered(poll.action, poll.request["taskList"]["name"])
+            task_list, next_id = poll.request["taskList"]["name"], self._new_poll_id()
+            self._reporter.hand.answered(poll.action, task_list, next_id)
         return None if answer is None else (poll, answer)
 
     def _say_polling(self) -> None:

@@ -368,6 +368,19 @@ def test_a_stopping_engine_answers_its_polls(own_engine: EngineProcess) -> None:
     assert pending.finish() == {"previousStartedEventId": 0, "startedEventId": 0}
 
 
+def test_an_answer_is_waited_for_no_longer_than_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        client = LeanClient(f"unix://{path}", read_timeout_s=0.05)
+
+        with pytest.raises(UnreachableError, match="timed out"):
+            client.call("RespondActivityTaskCompleted", {"taskToken": "t"})
+        with pytest.raises(UnreachableError, match="timed out"):
+            client.begin_poll("PollForDecisionTask", decisions("d")).finish()
+
+
 def test_an_answer_that_never_came_says_that_the_request_may_have_been_carried_out(tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
     with socket.socket(socket.AF_UNIX) as listening:

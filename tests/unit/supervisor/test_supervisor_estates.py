@@ -6,10 +6,10 @@ import os
 import select
 import selectors
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from flowyd.control.in_hand import InHand, PollUnderWay, decode_in_hand, encode_in_hand
 from flowyd.control.reports import TaskInHand
@@ -157,4 +157,31 @@ def test_a_successor_repeats_the_polls_of_the_worker_before(estates: Estates) ->
 
     assert hand.begin_poll("PollForActivityTask", "work", lambda: "new") == "p1"
     assert hand.begin_poll("PollForActivityTask", "other", lambda: "new") == "new"
+    os.close(fd)
+
+
+def test_a_task_goes_to_the_file_with_the_id_of_the_next_poll(estates: Estates) -> None:
+    path, fd = estates.make_file("images", 0)
+    hand = Hand(record(), fd)
+    hand.begin_poll("PollForActivityTask", "work", lambda: "p0")
+    hand.answered("PollForActivityTask", "work", "p1")
+    hand.hold((task("t1"),))
+    written = path.read_bytes()
+
+    assert decode_in_hand(written) == record("t1", polls=(POLL,))
+    assert hand.begin_poll("PollForActivityTask", "work", lambda: "new", hand.tasks) == "p1"
+    assert path.read_bytes() == written
+    os.close(fd)
+
+
+def test_a_poll_that_was_never_sent_leaves_the_file_with_the_task(estates: Estates) -> None:
+    path, fd = estates.make_file("images", 0)
+    hand = Hand(record(), fd)
+    hand.begin_poll("PollForActivityTask", "work", lambda: "p0")
+    hand.answered("PollForActivityTask", "work", "p1")
+    hand.hold((task("t1"),))
+    hand.hold(())
+
+    assert decode_in_hand(path.read_bytes()) == record()
+    assert hand.begin_poll("PollForActivityTask", "work", lambda: "p2") == "p2"
     os.close(fd)

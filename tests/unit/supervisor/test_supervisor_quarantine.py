@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from flowyd.control.quarantine import Verdict, decode_keys, encode_keys, key_of
 from flowyd.control.reports import Report, TaskInHand, WorkerState
