@@ -35,8 +35,8 @@ class ClosingWaits:
         self._waits[wait.call] = wait
         self._by_execution.setdefault(wait.execution_id, {})[wait.call] = wait
 
-    def remove(self, call: Call) -> None:
-        """Takes a call away, if it waits."""
+    def remove(self, call: Call) -> bool:
+        """Takes a call away; False if it does not wait."""
         self._staged.pop(call, None)
         wait = self._waits.pop(call, None)
         if wait is not None:
@@ -44,6 +44,7 @@ class ClosingWaits:
             del waiting[call]
             if not waiting:
                 del self._by_execution[wait.execution_id]
+        return wait is not None
 
     def stage(self, closed: Iterable[int], now: float) -> list[ClosingWait]:
         """Those to answer now: for executions that closed, then those whose time is over."""

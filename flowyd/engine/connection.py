@@ -45,7 +45,7 @@ class Host(Protocol):
 
     def enter(self, connection: Connection) -> None: ...
     def leave(self, connection: Connection, call: Call | None) -> None: ...
-    def withdraw(self, call: Call) -> None: ...
+    def withdraw(self, call: Call) -> bool: ...
     def offer_again(self, call: Call) -> None: ...
     def acknowledge_soon(self, connection: Connection) -> None: ...
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None: ...
@@ -147,13 +147,9 @@ class Connection(asyncio.Protocol):
         """The peer sends no more: a call that waits is withdrawn, anything else is answered first."""
         self._has_ended = True
         call = self._call
-        if call is not None and call.may_wait:
+        if call is not None and self._host.withdraw(call) and call.may_wait:
             self._call = self._request = None
             self._drop_waiting()
-            self._host.withdraw(call)
-        elif call is not None and call.next_poll is not None:
-            self._host.withdraw(call.next_poll)
-            call.next_poll = None
         # An encrypted connection has no half that could stay open.
         return not self.is_idle and not self._is_encrypted
 

@@ -75,7 +75,7 @@ class TurnTaker(Protocol):
     def fileno(self) -> int | None: ...
     def durable(self, *, wait: bool = False) -> list[Answered]: ...
     def next_wake_at(self) -> float | None: ...
-    def withdraw(self, call: Call) -> None: ...
+    def withdraw(self, call: Call) -> bool: ...
     def offer_again(self, call: Call) -> None: ...
 
 
@@ -197,19 +197,28 @@ class Server:
         self._connections.pop(connection, None)
         self._unacknowledged.pop(connection, None)
         if call is not None:
+            poll = call.next_poll
             self.withdraw(call)
+            for unread in (call, poll):
+                if unread is not None:
+                    self._callers.pop(unread, None)
 
-    def withdraw(self, call: Call) -> None:
-        """The answer is not wanted any more. What may wait is taken back, all else is still carried out."""
-        if call.next_poll is not None:
-            self.withdraw(call.next_poll)
-            call.next_poll = None
-        if self._callers.pop(call, None) is None or not call.may_wait:
-            return
-        if call in self._ready:
+    def withdraw(self, call: Call) -> bool:
+        """Takes back what may wait, the call or the poll behind it; all else is still carried out.
+
+        False: there is no such thing, or its answer is on its way.
+        """
+        waiting = call.next_poll or call
+        if not waiting.may_wait or waiting not in self._callers:
+            return False
+        if call not in self._ready:
+            if not self._service.withdraw(waiting):
+                return False
+        elif waiting is call:
             self._ready.remove(call)
-            return
-        self._service.withdraw(call)
+        self._callers.pop(waiting, None)
+        call.next_poll = None
+        return True
 
     def offer_again(self, call: Call) -> None:
         """The answer to a poll was not read."""

@@ -205,10 +205,9 @@ class Service:
         ends = (at, self._polls.next_end(), self._closings.next_end())
         return min(end for end in ends if end is not None)
 
-    def withdraw(self, call: Call) -> None:
-        """Forgets a call that waits: its caller is gone."""
-        self._polls.remove(call)
-        self._closings.remove(call)
+    def withdraw(self, call: Call) -> bool:
+        """Forgets a call that waits: its caller is gone. False: it does not wait."""
+        return self._polls.remove(call) is not None or self._closings.remove(call)
 
     def offer_again(self, call: Call) -> None:
         """Puts the task that answered a poll back on offer: the answer was never read.

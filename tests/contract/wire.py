@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ class EchoService:
     is_broken: bool = False
     commit_s: float | None = None
     trouble: str = ""
+    more_waits: Callable[[], bool] = bool
     _answered: list[Answered] = field(default_factory=list)
     _wake_at: float | None = None
 
@@ -54,10 +55,19 @@ class EchoService:
     def next_wake_at(self) -> float | None:
         return self._wake_at
 
-    def withdraw(self, call: Call) -> None:
-        if call in self.waiting:
-            self.waiting.remove(call)
+    def withdraw(self, call: Call) -> bool:
         self.withdrawn.append(call)
+        if call not in self.waiting:
+            return False
+        self.waiting.remove(call)
+        return True
+
+    def fileno(self) -> int | None:
+        return None
+
+    def durable(self, *, wait: bool = False) -> list[Answered]:
+        del wait
+        return []
 
     def offer_again(self, call: Call) -> None:
         self.offered_again.append(call)

@@ -20,6 +20,7 @@ from flowyd.engine.store import Store
 POINTS = {
     "before the commit": 150,
     "between commit and answer": 150,
+    "while turns are written": 40,
     "in the checkpoint": 6,
     "after the checkpoint": 6,
 }
@@ -35,14 +36,17 @@ def dying_store(point: str, number: int) -> type[Store]:
             super().__init__(connection, redo_log)
             connection.execute("PRAGMA cache_size = 10")
 
-        def commit(self) -> float | None:
-            self.flush()
-            if self.is_the_last("before the commit") and self.connection.in_transaction:
+        def commit(self, *, later: bool = False) -> None:
+            if point == "before the commit":
+                self.flush()
+                if self.is_the_last(point) and self.connection.in_transaction:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            before = self.committed
+            super().commit(later=later)
+            if self.committed > before and self.is_the_last("between commit and answer"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            took_s = super().commit()
-            if took_s is not None and self.is_the_last("between commit and answer"):
+            if self.is_writing and self.is_the_last("while turns are written"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return took_s
 
         def checkpoint(self) -> None:
             self.flush()
