@@ -105,8 +105,8 @@ class Server:
         self._connections: dict[Connection, None] = {}
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
-        #: Those whose peers do not know yet that a call was carried out.
-        self._unacknowledged: dict[Connection, None] = {}
+        #: Those whose peers do not know yet that a call was carried out, by peer.
+        self._unacknowledged: dict[str, list[Connection]] = {}
         self._turn_is_due = False
         self._wake: asyncio.TimerHandle | None = None
         self._listeners: list[asyncio.Server] = []
@@ -195,7 +195,8 @@ class Server:
     def leave(self, connection: Connection, call: Call | None) -> None:
         """A connection is gone; `call` is its request under way."""
         self._connections.pop(connection, None)
-        self._unacknowledged.pop(connection, None)
+        if connection in self._unacknowledged.get(connection.peer, ()):
+            self._unacknowledged[connection.peer].remove(connection)
         if call is not None:
             poll = call.next_poll
             self.withdraw(call)
@@ -228,12 +229,16 @@ class Server:
     def acknowledge_soon(self, connection: Connection) -> None:
         """A call was carried out; the poll behind it may be answered at once, which tells so."""
         if not self._unacknowledged:
-            self._loop.call_later(_ACKNOWLEDGED_WITHIN_S, self._acknowledge)
-        self._unacknowledged[connection] = None
+            self._loop.call_later(_ACKNOWLEDGED_WITHIN_S, self._acknowledge_all)
+        self._unacknowledged.setdefault(connection.peer, []).append(connection)
 
-    def _acknowledge(self) -> None:
-        while self._unacknowledged:
-            self._unacknowledged.popitem()[0].acknowledge()
+    def _acknowledge_all(self) -> None:
+        for peer in list(self._unacknowledged):
+            self._acknowledge(peer)
+
+    def _acknowledge(self, peer: str) -> None:
+        for connection in self._unacknowledged.pop(peer, ()):
+            connection.acknowledge()
 
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None:
         """Starts on a request; None if it is answered already."""
@@ -356,6 +361,9 @@ class Server:
                 self._note_answer_before_poll(answered, answered.call.next_poll)
             if connection is not None:
                 connection.answer(answered.call, answered.result)
+                if answered.call.action in POLLS:
+                    # A task on another of its connections: it shall not wait for this one.
+                    self._acknowledge(connection.peer)
             elif answered.call.action in POLLS and not isinstance(answered.result, SwfFault):
                 # Its connection ended while the answer was held.
                 self.offer_again(answered.call)
