@@ -1,7 +1,7 @@
 """Drives flowyd through the lean client, as `flowyd start` and the console do.
 
 The end of one execution is waited for in one call. SWF has none for the end of many, so that is looked for by
-CountClosedWorkflowExecutions, after every fiftieth of the time gone by, 5 to 20 ms: each count has the engine
+CountClosedWorkflowExecutions, after every fiftieth of the time gone by, 5 to 100 ms: each count has the engine
 write out what it keeps back. So a figure of many is late by a hundredth in the mean, and these calls are
 part of it.
 """
@@ -25,7 +25,7 @@ LOOK_S = 1.0
 #: Between two counts: this share of the time gone by, within these bounds.
 COUNT_SHARE = 0.02
 SHORTEST_COUNT_S = 0.005
-LONGEST_COUNT_S = 0.02
+LONGEST_COUNT_S = 0.1
 UP_S = 60.0
 FINISH_S = 300.0
 
