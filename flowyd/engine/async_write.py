@@ -24,6 +24,8 @@ _PWRITE = 1
 _TELL_EVENTFD = 1
 #: data, iocb, result, second result.
 _EVENT = struct.Struct("=QQqq")
+#: What an eventfd is read by.
+_COUNT_BYTES = 8
 
 
 class AsyncWrite:
@@ -41,7 +43,7 @@ class AsyncWrite:
         self._call.restype = ctypes.c_long
         self._context = ctypes.c_ulong()
         self._system_call(self._setup, 1, ctypes.byref(self._context))
-        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC)
         self._iocb = ctypes.create_string_buffer(_IOCB.size)
         self._list = (ctypes.c_void_p * 1)(ctypes.addressof(self._iocb))
         self._event = ctypes.create_string_buffer(_EVENT.size)
@@ -73,7 +75,8 @@ class AsyncWrite:
         if not self._system_call(self._get_events, self._context, int(wait), 1, self._event, None):
             return None
         self.is_under_way = False
-        os.eventfd_read(self._eventfd)
+        # The kernel hands out the event a moment before it counts the eventfd up, which is waited for.
+        os.read(self._eventfd, _COUNT_BYTES)
         written: int = _EVENT.unpack(self._event)[2]
         if written < 0:
             raise OSError(-written, os.strerror(-written))

@@ -237,13 +237,14 @@ class Store:
         if not statements:
             self.durable = self.committed
             return
-        self._under_way = (gathered, statements, time.monotonic(), self.committed)
+        began_at = time.monotonic()
         try:
             if self._redo_log.begin_append(statements):
+                self._under_way = (gathered, statements, began_at, self.committed)
                 return
         except OSError as error:
             self._tell_of(error)
-        self._give_to_database()
+        self._give_to_database(gathered)
 
     def _ended(self, *, wait: bool) -> bool:
         """Whether the record under way is durable by now."""
@@ -255,7 +256,8 @@ class Store:
                 return False
         except OSError as error:
             self._tell_of(error)
-            self._give_to_database()
+            self._under_way = None
+            self._give_to_database(writes)
             return True
         self._under_way = None
         self._since.append(statements)
@@ -264,12 +266,11 @@ class Store:
         self.record_s = time.monotonic() - began_at
         return True
 
-    def _give_to_database(self) -> None:
-        """The log does not take the record under way: the database commits it with all that was gathered."""
-        assert self._under_way is not None
-        self._owed.merge(self._under_way[0])
+    def _give_to_database(self, writes: Writes) -> None:
+        """The log does not take a record: the database commits it with all that was gathered since."""
+        self._owed.merge(writes)
         self._owed.merge(self._gathered)
-        self._under_way, self._gathered = None, Writes()
+        self._gathered = Writes()
         self._in_trouble = True
         self._flush_owed()
         self._commit_database()
@@ -341,7 +342,8 @@ class Store:
 
     def find_run(self, domain_id: int, workflow_id: str, run_id: str) -> int | None:
         """The id of a run, open or closed."""
-        if self.writes.has_new_executions or self._owed.has_new_executions:
+        under_way = [self._under_way[0]] if self._under_way is not None else []
+        if any(each.has_new_executions for each in (self.writes, self._owed, self._gathered, *under_way)):
             self.flush()
         found = self.connection.execute(_RUN, (run_id, domain_id, workflow_id)).fetchone()
         return found[0] if found else None

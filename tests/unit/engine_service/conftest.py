@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
 
+from flowyd.config.records import Durability
 from tests.unit.engine_service.engine_service_scene import Scene
 
 settings.register_profile("long", max_examples=6_000)
@@ -17,5 +21,36 @@ settings.register_profile("long", max_examples=6_000)
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """A service with a domain and one type of each kind, registered with defaults."""
     opened = Scene(tmp_path / "engine.db")
+    yield opened
+    opened.service.close()
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk so slow that no write in the background has ended before it is waited for."""
+    get_events = {"x86_64": 208, "aarch64": 4}[platform.machine()]
+    system_call = ctypes.CDLL(None, use_errno=True).syscall
+    system_call.restype = ctypes.c_long
+
+    def answered(number: int, *arguments: object) -> int:
+        if number == get_events and arguments[1] == 0:
+            return 0
+        result: int = system_call(number, *arguments)
+        return result
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(syscall=answered))
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Scene]:
+    """A service whose turns are held, each until the next one or `durable` finds it written."""
+    opened = Scene(tmp_path / "engine.db", durability=Durability.FULL)
+    # The first record proves that the disk can be written past the page cache.
+    opened.start("first")
+    opened.service.checkpoint()
+    if opened.service.fileno() is None:
+        opened.service.close()
+        pytest.skip("no writes in the background here")
+    opened.service.more_waits = lambda: True
     yield opened
     opened.service.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flowyd.config.records import Durability
 from flowyd.engine import requests
-from flowyd.engine.calls import Call
+from flowyd.engine.calls import Answered, Call
 from flowyd.engine.clock import ManualClock
 from flowyd.engine.opening import open_service
 from flowyd.engine.run_ids import seeded_run_ids
@@ -66,9 +67,15 @@ class Scene:
     """One service; `reopen` closes it and opens the file again."""
 
     def __init__(
-        self, database: Path, *, settings: ServiceSettings | None = None, retention_days: str = "7"
+        self,
+        database: Path,
+        *,
+        settings: ServiceSettings | None = None,
+        retention_days: str = "7",
+        durability: Durability = Durability.NORMAL,
     ) -> None:
         self.database = database
+        self.durability = durability
         self.clock = ManualClock(START_AT)
         self.settings = replace(settings or ServiceSettings(), run_ids=seeded_run_ids(1))
         self.answers: dict[Call, Answer | SwfFault] = {}
@@ -84,6 +91,7 @@ class Scene:
         """A scene over a file that exists, with the clock and settings of another one."""
         scene = cls.__new__(cls)
         scene.database, scene.clock, scene.settings, scene.answers = database, other.clock, other.settings, {}
+        scene.durability = other.durability
         scene.open_again()
         return scene
 
@@ -92,13 +100,13 @@ class Scene:
         """A scene over a file that a service left behind."""
         scene = cls.__new__(cls)
         scene.database, scene.clock, scene.settings = database, ManualClock(START_AT), ServiceSettings()
-        scene.answers = {}
+        scene.answers, scene.durability = {}, Durability.NORMAL
         scene.open_again()
         return scene
 
     def _open(self) -> Service:
         return open_service(
-            database=self.database, clock=self.clock, durability=Durability.NORMAL, settings=self.settings
+            database=self.database, clock=self.clock, durability=self.durability, settings=self.settings
         )
 
     def reopen(self) -> None:
@@ -119,7 +127,11 @@ class Scene:
 
     def turn(self, *calls: Call) -> None:
         """One turn; answers are kept by call."""
-        for answered in self.service.turn(calls):
+        self.note(self.service.turn(calls))
+
+    def note(self, answers: Sequence[Answered]) -> None:
+        """Keeps answers by call."""
+        for answered in answers:
             assert answered.call not in self.answers, "a call is answered once"
             result = answered.result
             self.answers[answered.call] = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import select
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -168,8 +170,11 @@ def test_a_full_log_takes_nothing_more_and_keeps_what_it_has(tmp_path: Path) -> 
 
 
 @contextmanager
-def store_over(database: Path, *, with_log: bool = True) -> Iterator[Store]:
-    """A store over the file, which has the schema; it ends without a word, as when the process is killed."""
+def store_over(database: Path, *, with_log: bool = True, overlaps: bool = False) -> Iterator[Store]:
+    """A store over the file, which has the schema; it ends without a word, as when the process is killed.
+
+    `overlaps`: turns can be committed later; skips the test where they cannot.
+    """
     is_new = not database.exists()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -181,11 +186,26 @@ def store_over(database: Path, *, with_log: bool = True) -> Iterator[Store]:
         if not with_log:
             yield Store(connection)
             return
-        redo_log = RedoLog(redo_log_of(database), synced=False)
+        redo_log = RedoLog(redo_log_of(database), synced=overlaps)
         try:
-            yield Store(connection, redo_log)
+            store = Store(connection, redo_log)
+            if overlaps:
+                begin_to_overlap(store)
+            yield store
         finally:
             redo_log.close()
+
+
+def begin_to_overlap(store: Store) -> None:
+    """The first record proves that the file can be written in the background."""
+    place = 99
+    store.writes.add_hand_out((1, "r", "p", 1, 1, 1, 1, "activity", "l", place))
+    store.commit()
+    store.writes.drop_hand_out(place)
+    store.commit()
+    store.checkpoint()
+    if store.fileno() is None:
+        pytest.skip("no writes in the background here")
 
 
 def stored(database: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -292,6 +312,210 @@ def test_a_log_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
         assert event_count(tmp_path / "db") == 1
 
 
+# Turns that are made durable later
+
+
+def begin_turns(store: Store, *numbers: int) -> None:
+    """Turns of one event each, to be made durable later."""
+    for number in numbers:
+        store.writes.add_event(1, number, "{}")
+        store.commit(later=True)
+
+
+def later_turns(store: Store) -> tuple[int, int]:
+    """How many are committed, and how many of these are durable, apart from those that began it."""
+    return store.committed - 2, store.durable - 2
+
+
+def left_by(database: Path) -> list[int]:
+    """The events that the next engine finds."""
+    with store_over(database) as store:
+        store.checkpoint()
+    return sorted(int(str(row[1])) for row in stored(database)["event"])
+
+
+@contextmanager
+def no_file_grows() -> Iterator[None]:
+    """Nothing at all can be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_turns_that_end_while_one_is_written_share_the_next_record(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1, 2, 3)
+        store.look()
+        assert later_turns(store) == (3, 0)
+        assert store.owed_turns == 0
+
+        store.wait()
+
+        assert later_turns(store) == (3, 3)
+        assert store.owed_turns == 2
+    assert left_by(tmp_path / "db") == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_what_was_not_waited_for_at_a_kill_is_a_beginning_of_what_was_committed(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1, 2, 3)
+
+    assert left_by(tmp_path / "db") == [1]
+
+
+def test_looking_finds_turns_durable_in_their_order(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        for number in range(1, 30):
+            begin_turns(store, number)
+            committed, durable = later_turns(store)
+            assert durable < committed == number
+        while store.is_writing:
+            select.select([store.fileno()], [], [], 10)
+            store.look()
+        assert later_turns(store) == (29, 29)
+
+    assert left_by(tmp_path / "db") == list(range(1, 30))
+
+
+@pytest.mark.usefixtures("slow_disk")
+@pytest.mark.parametrize("what", ["events", "hand_outs", "begin", "checkpoint", "commit", "flush"])
+def test_whatever_needs_the_database_first_makes_durable_what_is_committed(tmp_path: Path, what: str) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1, 2)
+        if what == "commit":
+            store.writes.add_event(1, 3, "{}")
+
+        getattr(store, what)(*((1, 1, 2) if what == "events" else ()))
+
+        assert not store.is_writing
+        assert store.committed == store.durable
+    assert left_by(tmp_path / "db")[:2] == [1, 2]
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_a_run_that_came_with_a_turn_not_durable_yet_is_found(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        for number in (1, 3):
+            store.writes.add_execution(row(number))
+            store.commit(later=True)
+            assert store.find_run(1, "w1", f"r{number}") == number
+            store.writes.save_execution(closed(row(number)))
+            store.commit()
+        begin_turns(store, 1)
+        store.writes.add_execution(row(5))
+        store.commit(later=True)
+
+        assert store.find_run(1, "w1", "r5") == 5
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_turns_in_which_what_came_went_again_are_durable_without_a_record(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1)
+        store.writes.add_task((1, "activity", "l"), 1, 5, (0, 1))
+        store.commit(later=True)
+        store.writes.drop_task(1, 5)
+        store.commit(later=True)
+
+        store.wait()
+
+        assert later_turns(store) == (3, 3)
+        assert store.owed_turns == 1
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_a_rollback_takes_nothing_of_turns_that_were_committed_before(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1, 2)
+        store.writes.add_event(1, 3, "{}")
+
+        store.rollback()
+
+        assert later_turns(store) == (2, 2)
+    assert left_by(tmp_path / "db") == [1, 2]
+
+
+@pytest.mark.usefixtures("slow_disk")
+@pytest.mark.parametrize("way", ["wait", "checkpoint", "rollback", "commit"])
+def test_turns_whose_record_fails_are_committed_by_the_database(tmp_path: Path, way: str) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        with no_file_grows():
+            begin_turns(store, 1)
+        begin_turns(store, 2, 3)
+        if way == "commit":
+            store.writes.add_event(1, 4, "{}")
+
+        getattr(store, way)()
+
+        assert store.durable == store.committed
+        assert event_count(tmp_path / "db") == 3
+        begin_turns(store, 5)
+        assert store.is_writing, "the log is as good as new"
+        store.wait()
+    assert left_by(tmp_path / "db") == [1, 2, 3, *([4] if way == "commit" else []), 5]
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_turns_whose_record_cannot_be_begun_are_committed_by_the_database(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1)
+        store.writes.add_event(1, 2, "x" * MOST_BYTES)
+        store.commit(later=True)
+        assert later_turns(store) == (2, 0)
+
+        store.wait()
+
+        assert later_turns(store) == (2, 2)
+        assert event_count(tmp_path / "db") == 2
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_if_neither_can_be_written_exactly_the_turns_that_are_not_durable_are_forgotten(
+    tmp_path: Path,
+) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1)
+        store.wait()
+        with no_file_grows():
+            begin_turns(store, 2, 3)
+            with pytest.raises(sqlite3.OperationalError):
+                store.wait()
+            store.rollback()
+
+        assert later_turns(store) == (1, 1)
+        assert list(store.events(1, 1, 9)) == ["{}"]
+        begin_turns(store, 2)
+        assert later_turns(store) == (2, 2), "the database commits until it has succeeded once"
+        begin_turns(store, 3)
+        assert later_turns(store) == (3, 2)
+        store.wait()
+    assert left_by(tmp_path / "db") == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("slow_disk")
+def test_a_turn_that_cannot_be_written_down_takes_only_those_with_it_that_share_its_record(
+    tmp_path: Path,
+) -> None:
+    with store_over(tmp_path / "db", overlaps=True) as store:
+        begin_turns(store, 1)
+        store.writes.add_event(1, 2, "\ud800")
+        store.commit(later=True)
+        with pytest.raises(UnicodeEncodeError):
+            store.wait()
+
+        store.rollback()
+
+        assert later_turns(store) == (1, 1)
+        begin_turns(store, 2)
+        store.wait()
+    assert left_by(tmp_path / "db") == [1, 2]
+
+
 # Merging
 
 
@@ -306,6 +530,11 @@ def row(number: int) -> ExecutionRow:
         started_at=float(number),
         tag_list='["red"]' if number % 3 else None,
     )
+
+
+def closed(row: ExecutionRow) -> ExecutionRow:
+    row.closed_at, row.close_status = 9.0, "COMPLETED"
+    return row
 
 
 class Life:
@@ -380,7 +609,10 @@ class Life:
 @given(
     steps=st.data(),
     ends=st.lists(
-        st.sampled_from(["", "commit", "read", "read and commit", "checkpoint", "kill"]), max_size=40
+        st.sampled_from(
+            ["", "commit", "later", "later", "look", "wait", "read", "read and commit", "checkpoint", "kill"]
+        ),
+        max_size=40,
     ),
 )
 def test_merged_turns_come_to_the_same_as_turns_committed_one_by_one(
@@ -388,20 +620,24 @@ def test_merged_turns_come_to_the_same_as_turns_committed_one_by_one(
 ) -> None:
     folder = tmp_path_factory.mktemp("turns")
     with store_over(folder / "single", with_log=False) as single, ExitStack() as killed:
-        merged = killed.enter_context(store_over(folder / "merged"))
+        merged = killed.enter_context(store_over(folder / "merged", overlaps=True))
         life = Life(steps, single, merged)
         for end in ends:
             life.step()
             if "read" in end:
                 merged.hand_outs()
-            if end not in ("", "read"):
+            if end in ("look", "wait"):
+                # What is committed, not the turn that goes on.
+                getattr(merged, end)()
+            elif end not in ("", "read"):
                 single.commit()
-                merged.commit()
+                merged.commit(later=end == "later")
             if end == "checkpoint":
                 merged.checkpoint()
             if end == "kill":
+                merged.wait()
                 killed.close()
-                merged = killed.enter_context(store_over(folder / "merged"))
+                merged = killed.enter_context(store_over(folder / "merged", overlaps=True))
                 life.stores = (single, merged)
         for store in life.stores:
             store.commit()
