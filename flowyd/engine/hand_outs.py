@@ -125,6 +125,24 @@ class HandOuts:
         self._staged.clear()
         self._on_disk.clear()
 
+    def without(self, lost: Iterable[Call], rows: Iterable[HandOutRow]) -> HandOuts:
+        """What is left when turns are lost that counted: those answered the calls, the table holds the rows.
+
+        What came on offer again in them stays so, though the table may not say it.
+        """
+        left = HandOuts(self._is_current)
+        left.load(rows)
+        left._by_call = self._by_call
+        for call in lost:
+            left._by_call.pop(call, None)
+        for identity, handed_out in self._offered.items():
+            handed_out.number = None
+            left._offered.setdefault(identity, handed_out)
+        for poll_id, handed_out in list(left._by_id.items()):
+            if _identity(handed_out.task) in left._offered:
+                del left._by_id[poll_id]
+        return left
+
     def offer_again(self, store: Store, call: Call) -> HandOut | None:
         """The answer was not read: whoever polls next may have the task. None if it is not known."""
         handed_out = self._by_call.pop(call, None)

@@ -98,7 +98,7 @@ class Service:
         self.commit_s: float | None = None
         #: When the database is to have what is owed to it; None: it has everything.
         self._checkpoint_at: float | None = None
-        #: Why the store cannot be written, from the failure to the next commit; empty: it can.
+        #: Why the store cannot be written, from the failure to the next success; empty: it can.
         self.trouble = ""
         self._paused_until = 0.0
         self._was_paused = False
@@ -185,7 +185,8 @@ class Service:
                 self._store.wait()
             else:
                 self._store.look()
-        except sqlite3.Error as error:
+        except Exception as error:
+            # Also a bug: what is held must not be taken for durable later.
             return self._without_store((), error)
         if not self._store.is_writing:
             self._is_busy = self._is_joined
@@ -224,7 +225,8 @@ class Service:
         try:
             self._store.checkpoint()
         except sqlite3.Error as error:
-            self._overdue += self._without_store((), error)
+            answered = self._without_store((), error)
+            self._overdue += answered
         self._note_what_is_owed(self._clock.now())
 
     def close(self) -> None:
@@ -258,8 +260,9 @@ class Service:
         self._executions.settle()
         self._hand_outs.settle()
         self._closings.settle()
+        taken, self._taken = self._taken, []
         commits = self._store.committed
-        self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, taken=self._taken))
+        self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, taken=taken))
 
     def _commit(self) -> None:
         """Waits for the disk, or, where other calls have come in or are likely to, goes on meanwhile."""
@@ -391,6 +394,7 @@ class Service:
     def _do_what_is_due(self, now: float) -> None:
         if self._checkpoint_at is not None and now >= self._checkpoint_at:
             self._store.checkpoint()
+            self.trouble = ""
         if now >= self._agenda.refill_at:
             horizon_at = now + HORIZON_S
             self._agenda.refill(self._store.due_until(horizon_at), horizon_at=horizon_at)
@@ -438,18 +442,18 @@ class Service:
 
     # When a turn fails
 
-    def _note_trouble(self, error: sqlite3.Error) -> None:
+    def _note_trouble(self, error: Exception) -> None:
         self.trouble = f"the database cannot be written: {error}; reads are answered, nothing is lost"
 
-    def _without_store(self, calls: Sequence[Call], error: sqlite3.Error) -> list[Answered]:
+    def _without_store(self, calls: Sequence[Call], error: Exception) -> list[Answered]:
         """Takes back what could not be written, and answers its calls."""
-        self._note_trouble(error)
         calls = [*self._recover(), *calls]
         logger.error(
             "The store failed, %d requests had no effect: %s", len(calls), error, extra={"action": "turn"}
         )
-        self._closings.take_back()
-        return self._released() + self._answer_without_store(calls, error)
+        released = self._released()
+        self._note_trouble(error)
+        return released + self._answer_without_store(calls, error)
 
     def _recover(self) -> list[Call]:
         """Takes back the turn and pauses what nobody asked for; the calls of earlier turns that are lost."""
@@ -458,8 +462,8 @@ class Service:
         self._overdue += durable
         lost = self._held.lose()
         if lost:
-            self._hand_outs = HandOuts(self._is_current)
-            self._hand_outs.load(self._store.hand_outs())
+            answered = [each.call for turn in lost for each in turn.answered]
+            self._hand_outs = self._hand_outs.without(answered, self._store.hand_outs())
         else:
             self._hand_outs.take_back()
         self._taken = [poll for turn in lost for poll in turn.taken] + self._taken
@@ -487,6 +491,7 @@ class Service:
     def _answer_without_store(self, calls: Sequence[Call], error: Exception) -> list[Answered]:
         """Reads from what is committed; faults for the rest; polls of earlier turns wait again."""
         fault = InternalFailure(f"The engine cannot write its database: {error}. The request had no effect")
+        self._closings.take_back()
         self._wait_again(calls)
         answered = []
         for call in calls:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -23,22 +20,6 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     opened = Scene(tmp_path / "engine.db")
     yield opened
     opened.service.close()
-
-
-@pytest.fixture
-def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk so slow that no write in the background has ended before it is waited for."""
-    get_events = {"x86_64": 208, "aarch64": 4}[platform.machine()]
-    system_call = ctypes.CDLL(None, use_errno=True).syscall
-    system_call.restype = ctypes.c_long
-
-    def answered(number: int, *arguments: object) -> int:
-        if number == get_events and arguments[1] == 0:
-            return 0
-        result: int = system_call(number, *arguments)
-        return result
-
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(syscall=answered))
 
 
 @pytest.fixture
