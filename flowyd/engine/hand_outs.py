@@ -120,15 +120,10 @@ class HandOuts:
         while len(self._by_call) > _REMEMBERED:
             self._by_call.popitem(last=False)
 
-    def take_back(self) -> None:
-        """The turn had no effect: what it staged was never handed out."""
-        self._staged.clear()
-        self._on_disk.clear()
-
     def without(self, lost: Iterable[Call], rows: Iterable[HandOutRow]) -> HandOuts:
-        """What is left when turns are lost that counted: those answered the calls, the table holds the rows.
+        """What is left after a turn that had no effect, and after lost ones, which had answered these calls.
 
-        What came on offer again in them stays so, though the table may not say it.
+        The rows are the table's. What came on offer again stays so, though the table may not say it.
         """
         left = HandOuts(self._is_current)
         left.load(rows)

@@ -102,6 +102,10 @@ class Service:
         self.trouble = ""
         self._paused_until = 0.0
         self._was_paused = False
+        #: Whether memory has what a failed turn left there, because the store cannot even be read; and what
+        #: answers of lost turns it has.
+        self._is_stale = False
+        self._lost_answers: list[Call] = []
         #: The execution whose deadlines are being looked at, and those whose deadlines hit a bug.
         self._looking_at: int | None = None
         self._set_aside: set[int] = set()
@@ -156,6 +160,8 @@ class Service:
         """Carries out the calls; what is answered now, calls of earlier turns included."""
         self.commit_s = None
         try:
+            if self._is_stale:
+                self._rebuild()
             self._attempt(calls)
         except sqlite3.OperationalError as error:
             # The disk is full, slow or gone. Damage of the file is another kind of error, and may lie in
@@ -458,20 +464,32 @@ class Service:
     def _recover(self) -> list[Call]:
         """Takes back the turn and pauses what nobody asked for; the calls of earlier turns that are lost."""
         self._store.rollback()
-        durable = self._held.release(self._store.durable)
-        self._overdue += durable
+        self._overdue += self._held.release(self._store.durable)
         lost = self._held.lose()
-        if lost:
-            answered = [each.call for turn in lost for each in turn.answered]
-            self._hand_outs = self._hand_outs.without(answered, self._store.hand_outs())
-        else:
-            self._hand_outs.take_back()
+        self._lost_answers += [each.call for turn in lost for each in turn.answered]
         self._taken = [poll for turn in lost for poll in turn.taken] + self._taken
         self._polled.clear()
         self._paused_until = self._clock.now() + _PAUSE_S
         self._was_paused = True
-        self._build()
+        if not self._is_stale:
+            self._is_stale = True
+            try:
+                self._rebuild()
+            except sqlite3.Error:
+                # As with a database that another process has locked. The next turn tries again.
+                self._store.rollback()
         return [call for turn in lost for call in (*turn.calls, *turn.told())]
+
+    def _rebuild(self) -> None:
+        """Makes all memory anew after a failure.
+
+        Raises:
+            sqlite3.Error: the store cannot be read.
+        """
+        hand_outs = self._hand_outs.without(self._lost_answers, self._store.hand_outs())
+        self._hand_outs, self._lost_answers = hand_outs, []
+        self._build()
+        self._is_stale = False
 
     def _resume(self) -> None:
         if self._was_paused:
@@ -505,6 +523,8 @@ class Service:
         return answered
 
     def _read_again(self, call: Call, fault: SwfFault) -> bytes | SwfFault | None:
+        if self._is_stale:
+            return fault
         self._recorder.now = round(self._clock.now(), 3)
         try:
             return self._carry_out(call)

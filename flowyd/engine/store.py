@@ -209,7 +209,8 @@ class Store:
         """Forgets the turn's writes, also after a statement or the commit itself failed.
 
         Turns that were committed before are made durable; those for which that fails are forgotten too, which
-        `durable` tells. What is durable is in the transaction again.
+        `durable` tells. What is durable comes into the transaction with the next `flush`, which is to be
+        before anything else.
         """
         self._forget_turn()
         with contextlib.suppress(sqlite3.Error):
@@ -221,7 +222,6 @@ class Store:
             self.connection.execute("ROLLBACK")
         self._owed = Writes()
         self._lost = list(self._since)
-        self.flush()
 
     def _overlaps(self) -> bool:
         log = self._redo_log

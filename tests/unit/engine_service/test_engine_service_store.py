@@ -416,3 +416,41 @@ def test_an_integrity_check_without_limit_sees_all_of_a_sound_file(scene: Scene)
     scene.start()
     with closing(sqlite3.connect(scene.database)) as connection:
         assert check_integrity(connection, database=scene.database)
+
+
+@contextmanager
+def locked_by_another(scene: Scene) -> Iterator[None]:
+    """Another process has begun to write to the database, and takes its time."""
+    scene.service.checkpoint()
+    scene.service._store.connection.execute("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(scene.database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_a_turn_that_fails_while_another_process_locks_the_database_has_no_effect(scene: Scene) -> None:
+    execution = scene.start()
+    waiting = scene.begin_poll("Activity")
+    kept, lost, refused = (
+        scene.make("SignalWorkflowExecution", domain=DOMAIN, workflowId="w", signalName=name)
+        for name in ("kept", "lost", "refused")
+    )
+    read, again = (scene.make("ListDomains", registrationStatus="REGISTERED") for _ in range(2))
+    with locked_by_another(scene):
+        scene.turn(kept)
+        scene.turn(lost, read)
+        scene.turn(refused, again)
+
+    assert scene.answer(kept) == {}
+    for call in (lost, read, refused, again):
+        with pytest.raises(InternalFailure, match="cannot write its database"):
+            scene.answer(call)
+    scene.pass_time(2)
+    scene.decide(schedule("a"))
+    assert scene.answer(waiting)["activityId"] == "a"
+    assert scene.types(execution)[:4] == [
+        "WorkflowExecutionStarted",
+        "DecisionTaskScheduled",
+        "WorkflowExecutionSignaled",
+        "DecisionTaskStarted",
+    ]
