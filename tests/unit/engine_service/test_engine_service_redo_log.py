@@ -173,7 +173,7 @@ def test_a_full_log_takes_nothing_more_and_keeps_what_it_has(tmp_path: Path) -> 
 def store_over(database: Path, *, with_log: bool = True, overlaps: bool = False) -> Iterator[Store]:
     """A store over the file, which has the schema; it ends without a word, as when the process is killed.
 
-    `overlaps`: turns can be committed later; skips the test where they cannot.
+    `overlaps`: turns can be committed later, where the file system lets them.
     """
     is_new = not database.exists()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
@@ -204,8 +204,6 @@ def begin_to_overlap(store: Store) -> None:
     store.writes.drop_hand_out(place)
     store.commit()
     store.checkpoint()
-    if store.fileno() is None:
-        pytest.skip("no writes in the background here")
 
 
 def stored(database: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -315,6 +313,15 @@ def test_a_log_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
 # Turns that are made durable later
 
 
+@contextmanager
+def overlapping(database: Path) -> Iterator[Store]:
+    """A store whose turns can be committed later; skips the test where they cannot."""
+    with store_over(database, overlaps=True) as store:
+        if store.fileno() is None:
+            pytest.skip("no writes in the background here")
+        yield store
+
+
 def begin_turns(store: Store, *numbers: int) -> None:
     """Turns of one event each, to be made durable later."""
     for number in numbers:
@@ -347,7 +354,7 @@ def no_file_grows() -> Iterator[None]:
 
 @pytest.mark.usefixtures("slow_disk")
 def test_turns_that_end_while_one_is_written_share_the_next_record(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1, 2, 3)
         store.look()
         assert later_turns(store) == (3, 0)
@@ -362,14 +369,14 @@ def test_turns_that_end_while_one_is_written_share_the_next_record(tmp_path: Pat
 
 @pytest.mark.usefixtures("slow_disk")
 def test_what_was_not_waited_for_at_a_kill_is_a_beginning_of_what_was_committed(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1, 2, 3)
 
     assert left_by(tmp_path / "db") == [1]
 
 
 def test_looking_finds_turns_durable_in_their_order(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         for number in range(1, 30):
             begin_turns(store, number)
             committed, durable = later_turns(store)
@@ -385,7 +392,7 @@ def test_looking_finds_turns_durable_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("slow_disk")
 @pytest.mark.parametrize("what", ["events", "hand_outs", "begin", "checkpoint", "commit", "flush"])
 def test_whatever_needs_the_database_first_makes_durable_what_is_committed(tmp_path: Path, what: str) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1, 2)
         if what == "commit":
             store.writes.add_event(1, 3, "{}")
@@ -399,7 +406,7 @@ def test_whatever_needs_the_database_first_makes_durable_what_is_committed(tmp_p
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_run_that_came_with_a_turn_not_durable_yet_is_found(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         for number in (1, 3):
             store.writes.add_execution(row(number))
             store.commit(later=True)
@@ -415,7 +422,7 @@ def test_a_run_that_came_with_a_turn_not_durable_yet_is_found(tmp_path: Path) ->
 
 @pytest.mark.usefixtures("slow_disk")
 def test_turns_in_which_what_came_went_again_are_durable_without_a_record(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.writes.add_task((1, "activity", "l"), 1, 5, (0, 1))
         store.commit(later=True)
@@ -430,7 +437,7 @@ def test_turns_in_which_what_came_went_again_are_durable_without_a_record(tmp_pa
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_rollback_takes_nothing_of_turns_that_were_committed_before(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1, 2)
         store.writes.add_event(1, 3, "{}")
 
@@ -443,7 +450,7 @@ def test_a_rollback_takes_nothing_of_turns_that_were_committed_before(tmp_path: 
 @pytest.mark.usefixtures("slow_disk")
 @pytest.mark.parametrize("way", ["wait", "checkpoint", "rollback", "commit"])
 def test_turns_whose_record_fails_are_committed_by_the_database(tmp_path: Path, way: str) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         with no_file_grows():
             begin_turns(store, 1)
         begin_turns(store, 2, 3)
@@ -462,7 +469,7 @@ def test_turns_whose_record_fails_are_committed_by_the_database(tmp_path: Path, 
 
 @pytest.mark.usefixtures("slow_disk")
 def test_turns_whose_record_cannot_be_begun_are_committed_by_the_database(tmp_path: Path) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.writes.add_event(1, 2, "x" * MOST_BYTES)
         store.commit(later=True)
@@ -478,7 +485,7 @@ def test_turns_whose_record_cannot_be_begun_are_committed_by_the_database(tmp_pa
 def test_if_neither_can_be_written_exactly_the_turns_that_are_not_durable_are_forgotten(
     tmp_path: Path,
 ) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.wait()
         with no_file_grows():
@@ -501,7 +508,7 @@ def test_if_neither_can_be_written_exactly_the_turns_that_are_not_durable_are_fo
 def test_a_turn_that_cannot_be_written_down_takes_only_those_with_it_that_share_its_record(
     tmp_path: Path,
 ) -> None:
-    with store_over(tmp_path / "db", overlaps=True) as store:
+    with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.writes.add_event(1, 2, "\ud800")
         store.commit(later=True)
