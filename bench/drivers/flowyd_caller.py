@@ -1,9 +1,9 @@
 """Drives flowyd through the lean client, as `flowyd start` and the console do.
 
 The end of one execution is waited for in one call. SWF has none for the end of many, so that is looked for by
-CountClosedWorkflowExecutions, after every fiftieth of the time gone by, 5 to 100 ms: each count has the engine
-write out what it keeps back. So a figure of many is late by a hundredth in the mean, and these calls are
-part of it.
+CountClosedWorkflowExecutions, after every fiftieth of the time gone by, 5 to 100 ms: each count has the
+engine write out what it keeps back. So a figure of many is late by a hundredth in the mean, and these calls
+are part of it.
 """
 
 import json
