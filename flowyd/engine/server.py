@@ -146,9 +146,11 @@ class Server:
             if timer is not None:
                 timer.cancel()
         self._handshakes.give_up()
+        # An answer lets the next request of its connection begin.
+        self._answer(self._service.durable(wait=True))
         while self._ready:
             self._take_turn()
-        self._answer(self._service.durable(wait=True))
+            self._answer(self._service.durable(wait=True))
         if self._watched is not None:
             self._loop.remove_reader(self._watched)
         for call, connection in list(self._callers.items()):
