@@ -299,6 +299,21 @@ async def test_a_connection_that_breaks_takes_its_waiting_poll_with_it(wire: Wir
 
 
 @on_a_server()
+async def test_a_task_held_for_a_connection_that_was_reset_is_offered_again(wire: Wire) -> None:
+    wire.service.holds = True
+    wire.service.tasks.append(TASK)
+    # An end with an answer unread is a reset.
+    unread = b"GET /health HTTP/1.1\r\n\r\n"
+    await broken_off(wire, unread + both(), lambda: wire.service.held)
+    await wire.until(lambda: not wire.server._connections)
+    assert not wire.server._callers
+
+    wire.server._look_at_durable()
+
+    assert [call.action for call in wire.service.offered_again] == ["PollForActivityTask"]
+
+
+@on_a_server()
 async def test_a_task_held_for_a_connection_that_breaks_is_offered_again(wire: Wire) -> None:
     wire.service.holds = True
     wire.service.tasks.append(TASK)

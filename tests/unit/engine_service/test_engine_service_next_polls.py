@@ -212,6 +212,18 @@ def test_a_store_that_fails_takes_back_both(scene: Scene) -> None:
     assert scene.answer(behind(again))["activityId"] == "a"
 
 
+def test_a_commit_that_fails_takes_back_a_poll_that_was_begun(scene: Scene) -> None:
+    scene.start()
+    call = both(scene, "RegisterDomain", "Activity", name="other", workflowExecutionRetentionPeriodInDays="1")
+
+    with full_disk_found_out(scene):
+        scene.turn(call)
+
+        with pytest.raises(InternalFailure):
+            scene.answer(call)
+        assert not waiting_polls(scene)
+
+
 def test_a_poll_whose_call_was_answered_waits_on_when_the_store_fails_later(scene: Scene) -> None:
     scene.start()
     first = completed(scene, scene.poll(), poll="Activity")
