@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flowyd.engine import server as servers
 from flowyd.engine.http import HttpRequest
 from flowyd.swf.faults import LimitExceededFault, UnknownResourceFault
 from tests.contract.test_contract_wire import DOMAIN, POLL, TASK, answered, on_a_server
@@ -114,7 +116,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("named", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_next_poll_is_refused_with_its_call(tmp_path: Any, named: object) -> None:
+def test_a_malformed_next_poll_is_refused_with_its_call(tmp_path: Path, named: object) -> None:
     @on_a_server()
     async def scenario(wire: Wire) -> None:
         reader, writer = await wire.connect()
@@ -147,7 +149,7 @@ async def test_behind_a_gate_the_next_poll_is_ignored(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("action", ["DescribeDomain", "PollForDecisionTask"])
-def test_a_next_poll_behind_what_has_a_result_is_ignored(tmp_path: Any, action: str) -> None:
+def test_a_next_poll_behind_what_has_a_result_is_ignored(tmp_path: Path, action: str) -> None:
     @on_a_server()
     async def scenario(wire: Wire) -> None:
         wire.service.tasks.append(TASK)
@@ -201,6 +203,31 @@ async def test_a_connection_that_is_to_close_closes_after_the_polls_answer(wire:
 
     assert (await read_response(reader)).body == TASK
     assert await rest(reader) == b""
+
+
+@pytest.mark.parametrize("is_same_turn", [True, False])
+def test_a_task_on_another_connection_of_the_peer_tells_of_the_call_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_same_turn: bool
+) -> None:
+    monkeypatch.setattr(servers, "_ACKNOWLEDGED_WITHIN_S", 3600.0)
+
+    @on_a_server()
+    async def scenario(wire: Wire) -> None:
+        polling, answering = await wire.connect(), await wire.connect()
+        polling[1].write(message("PollForActivityTask", POLL))
+        await wire.until(lambda: wire.service.waiting)
+        if is_same_turn:
+            wire.service.hand_out(TASK)
+        answering[1].write(both())
+        if not is_same_turn:
+            await wire.until(lambda: len(wire.service.waiting) == 2)
+            wire.service.hand_out(TASK)
+            wire.server.arm()
+
+        assert (await read_response(polling[0])).body == TASK
+        assert (await read_response(answering[0])).status == 102
+
+    scenario(tmp_path)
 
 
 # Ends of connections.
