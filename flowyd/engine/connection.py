@@ -148,6 +148,7 @@ class Connection(asyncio.Protocol):
         self._has_ended = True
         call = self._call
         if call is not None and self._host.withdraw(call) and call.may_wait:
+            self.acknowledge()
             self._call = self._request = None
             self._drop_waiting()
         # An encrypted connection has no half that could stay open.

@@ -90,7 +90,7 @@ def next_poll(named: bytes) -> tuple[str, dict[str, Any]]:
     """
     try:
         both = _next_poll.decode(named)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise SerializationException(f"The next poll is no poll: {error}") from error
     return both.action, poll(both.action, bytes(both.request))
 

@@ -106,7 +106,7 @@ class Server:
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
         #: Those whose peers do not know yet that a call was carried out, by peer.
-        self._unacknowledged: dict[str, list[Connection]] = {}
+        self._unacknowledged: dict[str, dict[Connection, None]] = {}
         self._turn_is_due = False
         self._wake: asyncio.TimerHandle | None = None
         self._listeners: list[asyncio.Server] = []
@@ -146,8 +146,8 @@ class Server:
             if timer is not None:
                 timer.cancel()
         self._handshakes.give_up()
+        # An answer lets the next request of its connection begin.
         self._answer(self._service.durable(wait=True))
-        # Answers let connections go on with what they have sent already.
         while self._ready:
             self._take_turn()
             self._answer(self._service.durable(wait=True))
@@ -197,8 +197,7 @@ class Server:
     def leave(self, connection: Connection, call: Call | None) -> None:
         """A connection is gone; `call` is its request under way."""
         self._connections.pop(connection, None)
-        if connection in self._unacknowledged.get(connection.peer, ()):
-            self._unacknowledged[connection.peer].remove(connection)
+        self._unacknowledged.get(connection.peer, {}).pop(connection, None)
         if call is not None:
             poll = call.next_poll
             self.withdraw(call)
@@ -232,7 +231,7 @@ class Server:
         """A call was carried out; the poll behind it may be answered at once, which tells so."""
         if not self._unacknowledged:
             self._loop.call_later(_ACKNOWLEDGED_WITHIN_S, self._acknowledge_all)
-        self._unacknowledged.setdefault(connection.peer, []).append(connection)
+        self._unacknowledged.setdefault(connection.peer, {})[connection] = None
 
     def _acknowledge_all(self) -> None:
         for peer in list(self._unacknowledged):
@@ -357,6 +356,7 @@ class Server:
         self.arm()
 
     def _answer(self, answers: Sequence[Answered]) -> None:
+        polled: dict[str, None] = {}
         for answered in answers:
             connection = self._callers.pop(answered.call, None)
             if answered.call.next_poll is not None:
@@ -364,11 +364,13 @@ class Server:
             if connection is not None:
                 connection.answer(answered.call, answered.result)
                 if answered.call.action in POLLS:
-                    # A task on another of its connections: it shall not wait for this one.
-                    self._acknowledge(connection.peer)
+                    polled[connection.peer] = None
             elif answered.call.action in POLLS and not isinstance(answered.result, SwfFault):
                 # Its connection ended while the answer was held.
                 self.offer_again(answered.call)
+        # Who has a task on one connection shall not wait for another; the calls of this turn came after it.
+        for peer in polled:
+            self._acknowledge(peer)
 
     def _note_answer_before_poll(self, answered: Answered, poll: Call) -> None:
         if isinstance(answered.result, SwfFault):

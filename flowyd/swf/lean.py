@@ -9,6 +9,9 @@ Connections are kept and used again. Whether a request may be sent a second time
   others `UnreachableError` says that the request may have been carried out; SWF's own faults
   (already started, unknown task) tell a caller who asks again.
 
+An operation without result can take the next poll with it, in one message: the engine begins the poll when
+the operation was carried out, and says so before the poll's answer or with it (`LeanClient.call_and_poll`).
+
 A poll carries an id, the same each time it is sent until its answer has been read: the engine answers it with
 the task that it was answered with before, so a task handed out by an engine that then died is not lost.
 
@@ -113,7 +116,7 @@ class LeanClient:
                 connection.close()
                 may_repeat = not self._is_broken_off and (not error.was_sent or harmless_twice)
                 if not may_repeat or attempt == _MOST_ATTEMPTS:
-                    raise self._unreachable(action, error) from error
+                    raise _unreachable(action, self.endpoint, error) from error
                 continue
             self._keep(connection, response)
             return response
@@ -128,7 +131,7 @@ class LeanClient:
             if not readable:
                 pending.give_up()
                 broken = Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
-                raise self._unreachable(action, broken)
+                raise _unreachable(action, self.endpoint, broken)
             if pending not in readable:
                 pending.withdraw()
             answer = pending.finish()
@@ -145,22 +148,25 @@ class LeanClient:
         Raises:
             UnreachableError: nobody listens.
         """
-        headers = _poll_header(poll_id or self.new_poll_id())
-        return self._begin(action, request, headers, if_ended=_NO_TASK)
+        message = self._message(action, request, _poll_header(poll_id or self.new_poll_id()))
+        return self._begin(message, action, if_ended=_NO_TASK)
 
     def call_and_poll(
         self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
     ) -> PendingAnswer:
         """Calls an operation without result and begins the next poll, in one message.
 
-        The poll is begun if the call was no fault: see `PendingAnswer.carried_out`, which comes first.
+        The poll is begun if the call was no fault: `PendingAnswer.carried_out` tells, and comes first.
 
         Raises:
             UnreachableError: nobody listens; the call was not carried out.
         """
-        next_poll = _encode({"action": poll_action, "request": poll_request}).decode()
-        headers = f"{_poll_header(poll_id)}X-Flowyd-Next-Poll: {next_poll}\r\n"
-        return self._begin(action, request, headers, if_ended=_NO_TASK)
+        next_poll = _encode({"action": poll_action, "request": poll_request})
+        # JSON may hold this character as it is, a header may not.
+        named = next_poll.replace(b"\x7f", b"\\u007f").decode()
+        headers = f"{_poll_header(poll_id)}X-Flowyd-Next-Poll: {named}\r\n"
+        message = self._message(action, request, headers)
+        return self._begin(message, poll_action, if_ended=_NO_TASK, sent_with=action)
 
     def begin_wait(self, request: Request) -> PendingAnswer:
         """Sends DescribeWorkflowExecution, to be answered when the execution closes, and returns at once.
@@ -171,12 +177,14 @@ class LeanClient:
         Raises:
             UnreachableError: nobody listens.
         """
-        return self._begin("DescribeWorkflowExecution", request, "X-Flowyd-Wait: closed\r\n", if_ended=None)
+        action = "DescribeWorkflowExecution"
+        message = self._message(action, request, "X-Flowyd-Wait: closed\r\n")
+        return self._begin(message, action, if_ended=None)
 
     def _begin(
-        self, action: str, request: Request, headers: str, *, if_ended: Answer | None
+        self, message: bytes, action: str, *, if_ended: Answer | None, sent_with: str = ""
     ) -> PendingAnswer:
-        message = self._message(action, request, headers)
+        """Sends the message; once more where nothing of it, or not all, had left."""
         for _ in range(_MOST_ATTEMPTS):
             connection = self._connection()
             try:
@@ -191,8 +199,9 @@ class LeanClient:
                 connection=connection,
                 keep=self._keep,
                 if_ended=if_ended,
+                sent_with=sent_with,
             )
-        raise self._unreachable(action, last) from last
+        raise _unreachable(sent_with or action, self.endpoint, last) from last
 
     def break_off(self) -> None:
         """From any thread: ends the call that is under way, and all that follow, with UnreachableError."""
@@ -236,9 +245,6 @@ class LeanClient:
         else:
             connection.close()
 
-    def _unreachable(self, action: str, error: Broken) -> UnreachableError:
-        return _unreachable(action, self.endpoint, error)
-
 
 class PendingAnswer:
     """A poll or a wait that was sent; readable (fileno) when `finish` will not wait."""
@@ -251,9 +257,16 @@ class PendingAnswer:
         keep: Callable[[Connection, Response], None],
         endpoint: str,
         if_ended: Answer | None,
+        sent_with: str,
     ) -> None:
-        """`if_ended`: what it comes to if the engine ends the connection, as it does when it restarts."""
+        """See `finish`.
+
+        Args:
+            if_ended: what it comes to if the engine ends the connection, as it does when it restarts.
+            sent_with: the operation before it in the same message; empty: none.
+        """
         self._action = action
+        self._sent_with = sent_with
         self._endpoint = endpoint
         self._connection = connection
         self._keep = keep
@@ -273,8 +286,10 @@ class PendingAnswer:
         """Whether the answer has been received already; `fileno` is not readable then."""
         return self._response is not None or self._connection.has_received
 
-    def carried_out(self) -> None:
-        """Waits until the call that came with the poll was carried out.
+    def carried_out(self) -> bool:
+        """Waits until the call that came with the poll was carried out; whether the poll was begun.
+
+        It is not where the service does not know of polls that come with calls.
 
         Raises:
             SwfFault: the call was refused, and the poll was not begun.
@@ -284,13 +299,15 @@ class PendingAnswer:
             response = self._connection.receive(or_interim=True)
         except Broken as error:
             self._connection.close()
-            raise _unreachable(self._action, self._endpoint, error) from error
+            raise _unreachable(self._sent_with, self._endpoint, error) from error
         if response.status == CARRIED_OUT:
-            return
-        if response.status != 200:
-            self._keep(self._connection, response)
-            raise _fault(_members(response))
-        self._response = response
+            return True
+        if response.status == 200 and response.body:
+            self._response = response
+            return True
+        self._keep(self._connection, response)
+        _answer(response)
+        return False
 
     def withdraw(self) -> None:
         """Takes it back; `finish` then gives None, or what was answered just before, such as a task."""

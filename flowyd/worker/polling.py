@@ -48,9 +48,9 @@ class Pending(Readable, Protocol):
 
 
 class PendingNext(Pending, Protocol):
-    """A poll that was sent with an answer."""
+    """A poll that was sent with the answer of a task."""
 
-    def carried_out(self) -> None: ...
+    def carried_out(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +61,20 @@ class Poll:
     request: Mapping[str, Any]
 
 
-class PollingNext(Protocol):
-    """A client that can answer a task and poll for the next one in the same message."""
-
-    def call_and_poll(
-        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
-    ) -> PendingNext: ...
-
-
 class ManyPolls(Protocol):
     """A client that can wait for several polls at once."""
 
     def new_poll_id(self) -> str: ...
 
     def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
+
+
+class PollingNext(Protocol):
+    """A client that can answer a task and poll for the next one in the same message."""
+
+    def call_and_poll(
+        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
+    ) -> PendingNext: ...
 
 
 class Poller:
@@ -122,17 +122,19 @@ class Poller:
             SwfFault: the service refused the answer.
             UnreachableError: it did not come back within the time.
         """
-        if self.polls_ahead and self._many is not None and not self._stop.requested:
-            if self._both is None:
+        if self.polls_ahead and not self._stop.requested:
+            if self._both is not None:
+                is_out = self._last in self._pending
+                if not is_out and self._answered_with_poll(self._both, action, request):
+                    return
+            elif self._many is not None:
                 # A service that is away is met again by the answer.
                 with contextlib.suppress(FlowydError):
                     self._begin(self._many, self._reporter.hand.tasks)
-            elif self._last not in self._pending and self._answered_with_poll(self._both, action, request):
-                return
         call_through(self._client, action, request, within_s=within_s)
 
     def _answered_with_poll(self, both: PollingNext, action: str, request: Request) -> bool:
-        """Whether answer and poll were taken; if not, the answer is to be sent again.
+        """Whether the answer was taken; if not, it is to be sent again.
 
         Raises:
             SwfFault: the service refused the answer.
@@ -142,12 +144,13 @@ class Poller:
         poll = self._polls[number]
         try:
             pending = both.call_and_poll(action, request, poll.action, poll.request, poll_id)
-            pending.carried_out()
+            is_begun = pending.carried_out()
         except (SwfFault, UnreachableError) as error:
             if passing(error):
                 return False
             raise
-        self._note_begun(number, pending)
+        if is_begun:
+            self._note_begun(number, pending)
         return True
 
     def next_task(self) -> tuple[Poll, Answer] | None:

@@ -16,17 +16,27 @@ from flowyd.engine.calls import Answered, Call
 from flowyd.engine.connection import Gate
 from flowyd.engine.metrics import Metrics
 from flowyd.engine.server import Server
+from flowyd.swf.faults import SwfFault
 
 
 @dataclass
 class EchoService:
-    """A service whose answers are the requests, and whose calls that may wait do until `hand_out`."""
+    """A service whose answers are the requests, and whose calls that may wait do until `hand_out`.
+
+    A poll behind a call gets what is in `tasks`, in the same turn, or waits. What is answered while `holds`
+    is set leaves when somebody waits for it.
+    """
 
     waiting: list[Call] = field(default_factory=list)
     #: The number of calls of each turn that had any.
     turns: list[int] = field(default_factory=list)
     withdrawn: list[Call] = field(default_factory=list)
     offered_again: list[Call] = field(default_factory=list)
+    #: What calls of an operation, and polls, are refused with.
+    faults: dict[str, SwfFault] = field(default_factory=dict)
+    tasks: list[bytes] = field(default_factory=list)
+    holds: bool = False
+    held: list[Answered] = field(default_factory=list)
     is_broken: bool = False
     commit_s: float | None = None
     trouble: str = ""
@@ -41,11 +51,26 @@ class EchoService:
             self.turns.append(len(calls))
         answered, self._answered, self._wake_at = self._answered, [], None
         for call in calls:
-            if call.may_wait:
-                self.waiting.append(call)
-            else:
-                answered.append(Answered(call=call, result=json.dumps(call.request).encode()))
+            answered += self._carry_out(call)
+        if self.holds:
+            self.held += answered
+            return []
         return answered
+
+    def _carry_out(self, call: Call) -> list[Answered]:
+        if call.action in self.faults:
+            return [Answered(call=call, result=self.faults[call.action])]
+        if call.may_wait and self.tasks:
+            return [Answered(call=call, result=self.tasks.pop(0))]
+        if call.may_wait:
+            self.waiting.append(call)
+            return []
+        own = Answered(call=call, result=json.dumps(call.request).encode())
+        if call.next_poll is None:
+            return [own]
+        behind = self._carry_out(call.next_poll)
+        # A task leaves first, a fault where its call is.
+        return [own, *behind] if call.next_poll.action in self.faults else [*behind, own]
 
     def hand_out(self, result: bytes) -> None:
         """Answers the call that has waited longest, in the next turn."""
@@ -67,7 +92,8 @@ class EchoService:
 
     def durable(self, *, wait: bool = False) -> list[Answered]:
         del wait
-        return []
+        held, self.held = self.held, []
+        return held
 
     def offer_again(self, call: Call) -> None:
         self.offered_again.append(call)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -244,3 +245,37 @@ def test_any_json_gives_a_request_or_a_fault(action: str, members: Any) -> None:
 def test_any_bytes_are_json_or_the_callers_fault(body: bytes) -> None:
     with contextlib.suppress(SerializationException):
         requests.read(body)
+
+
+NO_NEXT_POLLS = [
+    b"PollForActivityTask",
+    b"[]",
+    b"\xff",
+    b'{"action":"PollForActivityTask"}',
+    b'{"request":{}}',
+    b'{"action":"StartWorkflowExecution","request":{}}',
+    b'{"action":"PollForActivityTask","request":{}',
+    b'{"action":"PollForActivityTask","request":[]}',
+    b'{"action":"PollForActivityTask","request":' + b"[" * 15_000,
+    b"[" * 15_000,
+    b'{"x":' * 3_000,
+]
+
+
+@pytest.mark.parametrize("named", NO_NEXT_POLLS, ids=[named[-30:] for named in NO_NEXT_POLLS])
+def test_what_is_no_next_poll_is_the_callers_fault(named: bytes) -> None:
+    with pytest.raises(SerializationException):
+        requests.next_poll(named)
+
+
+def test_the_request_of_a_next_poll_is_checked_as_any_other() -> None:
+    with pytest.raises(ValidationException, match="'domain' failed"):
+        requests.next_poll(b'{"action":"PollForActivityTask","request":{"taskList":{"name":"list"}}}')
+
+
+def test_a_next_poll_is_read_as_the_same_poll_alone() -> None:
+    body = json.dumps(TASK_LIST).encode()
+
+    action, request = requests.next_poll(b'{"request":%b,"action":"PollForDecisionTask"}' % body)
+
+    assert (action, request) == ("PollForDecisionTask", requests.poll("PollForDecisionTask", body))
