@@ -173,29 +173,33 @@ def _history(backend: Backend, request: dict[str, Any], known: Sequence[Event]) 
 
 
 def list_types(backend: Backend, domain: str, kind: str) -> list[dict[str, Any]]:
-    """SWF's type infos of a kind ("workflow" or "activity"), registered and deprecated.
+    """SWF's type infos of a kind ("workflow" or "activity"), registered and deprecated, each type once.
 
     Raises:
         SwfFault, UnreachableError, ProtocolError: as `Backend.swf`.
     """
-    found = []
+    found = {}
     for status in ("REGISTERED", "DEPRECATED"):
         request = {"domain": domain, "registrationStatus": status, "maximumPageSize": PAGE}
-        found += list(backend.pages(f"List{kind.capitalize()}Types", request, "typeInfos"))
-    return found
+        for info in backend.pages(f"List{kind.capitalize()}Types", request, "typeInfos"):
+            # One that is deprecated between the two requests is in both answers: the later one counts.
+            kind_of = info[f"{kind}Type"]
+            found[kind_of["name"], kind_of["version"]] = info
+    return list(found.values())
 
 
 def list_domains(backend: Backend) -> list[dict[str, Any]]:
-    """SWF's domain infos, registered and deprecated.
+    """SWF's domain infos, registered and deprecated, each domain once.
 
     Raises:
         SwfFault, UnreachableError, ProtocolError: as `Backend.swf`.
     """
-    return [
-        info
-        for status in ("REGISTERED", "DEPRECATED")
-        for info in backend.pages("ListDomains", {"registrationStatus": status}, "domainInfos")
-    ]
+    found = {}
+    for status in ("REGISTERED", "DEPRECATED"):
+        for info in backend.pages("ListDomains", {"registrationStatus": status}, "domainInfos"):
+            # As with types: one that is deprecated in between is in both answers.
+            found[info["name"]] = info
+    return list(found.values())
 
 
 def count_pending(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from flowyd.console.backend import Backend
 from flowyd.console.dialogs.action import ActionDialog
 from flowyd.console.dialogs.start import StartDialog
 from flowyd.console.dialogs.type_picker import TypePicker
-from flowyd.console.reading import FIRST_PAGE, ExecutionAnswer
+from flowyd.console.reading import FIRST_PAGE, ExecutionAnswer, list_types
 from flowyd.console.screens.execution import ExecutionScreen
 from flowyd.console.screens.executions import ExecutionsScreen
 from flowyd.console.widgets.head import Head
@@ -197,6 +198,22 @@ def test_a_type_is_registered_deprecated_and_taken_back(bench: Bench) -> None:
         await until(pilot, lambda: statuses() == {})
 
     bench.run(script)
+
+
+def test_a_type_that_is_deprecated_while_it_is_read_is_there_once(bench: Bench) -> None:
+    class Overtaken(Backend):
+        def swf(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
+            answer = super().swf(action, request)
+            if request.get("registrationStatus") == "REGISTERED":
+                kind = {"name": "small", "version": "1"}
+                bench.call("DeprecateWorkflowType", domain=bench.domain, workflowType=kind)
+            return answer
+
+    backend = Overtaken(bench.target)
+    found = list_types(backend, bench.domain, "workflow")
+    backend.close()
+
+    assert [(info["workflowType"]["name"], info["status"]) for info in found] == [("small", "DEPRECATED")]
 
 
 def test_a_domain_is_registered_deprecated_and_taken_back(bench: Bench) -> None:
