@@ -128,6 +128,9 @@ def test_a_start_that_waits_is_over_when_the_execution_is(
     out = tmp_path / "out.txt"
     process = watching(engine, "start", "--wait", *options, "--id", "ended", "nightly", "1", out=out)
     until(lambda: flowyd("--endpoint", engine.unix, "signal", "ended", "here").code == 0)
+    # Meanwhile the command has read the answer to its start, and waits.
+    for _ in range(3):
+        assert flowyd("--endpoint", engine.unix, "signal", "ended", "here").code == 0
     engine.kill()
     engine.start()
 
