@@ -101,7 +101,7 @@ def _shown(reached: Service, execution: Execution, close: CloseWait, display: _B
     """The whole history, once it is closed, and until then what is new in it."""
     shortest_s, longest_s = _PAUSES_S[reached.remote]
     display.begin(execution)
-    events, pause_s = answers.history(reached, execution), shortest_s
+    events, pause_s = _patiently(reached, partial(answers.history, reached, execution)), shortest_s
     while True:
         closed = bool(events) and events[-1]["eventType"] in ENDINGS
         display.show(spans(events))

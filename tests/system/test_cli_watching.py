@@ -9,12 +9,15 @@ import re
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from flowyd.cli.following import follow
+from flowyd.cli.reaching import Service
 from flowyd.swf.lean import LeanClient
 from tests.contract.engine_process import EngineProcess
 from tests.system.cli_process import COMMAND, flowyd
@@ -128,9 +131,6 @@ def test_a_start_that_waits_is_over_when_the_execution_is(
     out = tmp_path / "out.txt"
     process = watching(engine, "start", "--wait", *options, "--id", "ended", "nightly", "1", out=out)
     until(lambda: flowyd("--endpoint", engine.unix, "signal", "ended", "here").code == 0)
-    # Meanwhile the command has read the answer to its start, and waits.
-    for _ in range(3):
-        assert flowyd("--endpoint", engine.unix, "signal", "ended", "here").code == 0
     engine.kill()
     engine.start()
 
@@ -140,6 +140,30 @@ def test_a_start_that_waits_is_over_when_the_execution_is(
     assert "enough" in out.read_text()
     if options:
         assert json.loads(out.read_text())["status"] == "TERMINATED"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_engine_that_is_away_from_the_first_look_on_is_waited_for(
+    engine: EngineProcess, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    client = LeanClient(engine.unix)
+    named = {"domain": "default", "workflowId": "ended"}
+    kind = {"name": "nightly", "version": "1"}
+    run_id = client.call("StartWorkflowExecution", {**named, "workflowType": kind})["runId"]
+    engine.kill()
+
+    def come_back() -> None:
+        engine.start()
+        LeanClient(engine.unix).call("TerminateWorkflowExecution", {**named, "reason": "enough"})
+
+    coming_back = threading.Timer(0.2, come_back)
+    coming_back.start()
+    reached = Service(client=client, domain="default", name="the engine", remote=False)
+    code = follow(reached, {"workflowId": "ended", "runId": run_id}, as_json=as_json)
+    coming_back.join()
+
+    assert code == 1
+    assert "enough" in capsys.readouterr().out
 
 
 def test_a_service_that_is_not_there_at_all_is_an_error(tmp_path: Path) -> None:
