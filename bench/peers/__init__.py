@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.peers.boto3_swf import Boto3Alone, Boto3Engine, Boto3Moto
+from bench.peers.boto3_swf import Boto3Moto, boto3_alone, boto3_engine
 from bench.peers.celery import Celery
 from bench.peers.dbos import Dbos
 from bench.peers.floor import Floor
@@ -22,8 +22,8 @@ PEERS: dict[str, Callable[[], Peer]] = {
     "dbos-wal": lambda: Dbos(name="DBOS, SQLite in WAL mode", wal=True),
     "celery": Celery,
     "boto3-moto": Boto3Moto,
-    "boto3-flowyd": Boto3Engine,
-    "boto3-alone": Boto3Alone,
+    "boto3-flowyd": boto3_engine,
+    "boto3-alone": boto3_alone,
     "flowyd-normal": lambda: Flowyd(name="flowyd, durability normal", durability="normal"),
 }
 

@@ -84,44 +84,13 @@ class Boto3Moto:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Boto3Engine:
-    """boto3 against `flowyd engine` on loopback, durable as always."""
+class _Boto3Here:
+    """boto3 against a server of this project."""
 
-    name: str = "boto3, flowyd engine"
+    name: str
     largest: Mapping[str, int] = field(default_factory=lambda: {"warm": 0, "recover": 0})
-
-    def missing(self) -> str:
-        """Never: boto3 is a dependency of flowyd."""
-        return ""
-
-    def install(self) -> None:
-        """Nothing to bring."""
-
-    def start_driver(self, folder: Path) -> Driver | None:  # noqa: ARG002  # the protocol's argument
-        """None: the loop is the driver."""
-        return None
-
-    def start(self, folder: Path, shape: Shape, *, driver: Driver | None = None) -> System:  # noqa: ARG002
-        """Engine and loop."""
-        port = free_port()
-        server = spawn(
-            [
-                *(sys.executable, "-m", "flowyd", "engine", "--any-credentials"),
-                *("--listen", f"127.0.0.1:{port}", "--database", f"{folder}/engine.db"),
-            ],
-            folder=folder,
-            log="engine.log",
-            environment=environment(),
-        )
-        return _system(folder, Path(sys.executable), port, shape, server)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boto3Alone:
-    """boto3 against a server that does nothing but answer; no system, but the floor of the two others."""
-
-    name: str = "boto3 alone"
-    largest: Mapping[str, int] = field(default_factory=lambda: {"warm": 0, "recover": 0})
+    #: What starts the server, after the interpreter; with the port and the folder to be filled in.
+    server: tuple[str, ...]
 
     def missing(self) -> str:
         """Never: boto3 is a dependency of flowyd."""
@@ -137,6 +106,17 @@ class Boto3Alone:
     def start(self, folder: Path, shape: Shape, *, driver: Driver | None = None) -> System:  # noqa: ARG002
         """Server and loop."""
         port = free_port()
-        argv = [sys.executable, str(DRIVERS / "swf_answers.py"), str(port)]
-        server = spawn(argv, folder=folder, log="answers.log", environment=environment())
+        argv = [sys.executable, *(word.format(port=port, folder=folder) for word in self.server)]
+        server = spawn(argv, folder=folder, log="server.log", environment=environment())
         return _system(folder, Path(sys.executable), port, shape, server)
+
+
+def boto3_engine() -> _Boto3Here:
+    """boto3 against `flowyd engine` on loopback, durable as always."""
+    command = ("-m", "flowyd", "engine", "--any-credentials", "--listen", "127.0.0.1:{port}")
+    return _Boto3Here(name="boto3, flowyd engine", server=(*command, "--database", "{folder}/engine.db"))
+
+
+def boto3_alone() -> _Boto3Here:
+    """boto3 against a server that does nothing but answer; no system, but the floor of the two others."""
+    return _Boto3Here(name="boto3 alone", server=(str(DRIVERS / "swf_answers.py"), "{port}"))

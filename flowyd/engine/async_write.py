@@ -47,7 +47,6 @@ class AsyncWrite:
         self._iocb = ctypes.create_string_buffer(_IOCB.size)
         self._list = (ctypes.c_void_p * 1)(ctypes.addressof(self._iocb))
         self._event = ctypes.create_string_buffer(_EVENT.size)
-        self.is_under_way = False
 
     def fileno(self) -> int:
         """Of the eventfd that becomes readable; `result` takes the news."""
@@ -64,7 +63,6 @@ class AsyncWrite:
             self._iocb, 0, 0, 0, 0, _PWRITE, 0, file, address, size, at, 0, _TELL_EVENTFD, self._eventfd
         )
         self._system_call(self._submit, self._context, 1, self._list)
-        self.is_under_way = True
 
     def result(self, *, wait: bool) -> int | None:
         """The bytes written, once; None if the write has not ended and is not to be waited for.
@@ -74,7 +72,6 @@ class AsyncWrite:
         """
         if not self._system_call(self._get_events, self._context, int(wait), 1, self._event, None):
             return None
-        self.is_under_way = False
         # The kernel hands out the event a moment before it counts the eventfd up, which is waited for.
         os.read(self._eventfd, _COUNT_BYTES)
         written: int = _EVENT.unpack(self._event)[2]

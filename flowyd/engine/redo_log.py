@@ -188,7 +188,8 @@ class RedoLog:
     def _lengthen(self, end: int) -> None:
         size = min(-(-end // _STRETCH_BYTES) * _STRETCH_BYTES, MOST_BYTES)
         _write_whole(self._file, bytes(size - self._size), self._size)
-        os.fdatasync(self._file)
+        if self._flags & _SYNCED:
+            os.fdatasync(self._file)
         self._size = size
 
 

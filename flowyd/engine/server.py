@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flowyd.engine import requests
+from flowyd.engine.acknowledging import Acknowledging
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.connection import Connection, Gate
 from flowyd.engine.gauges import MOST_TASK_LISTS
@@ -43,9 +44,6 @@ logger = logging.getLogger(__name__)
 
 #: How often connections are looked over for these limits, seconds.
 _SWEEP_S = 1.0
-#: How long it may take to tell that a call was carried out whose caller waits for the poll behind it,
-#: seconds; a task that comes before tells it too, and saves a message and a wake-up.
-_ACKNOWLEDGED_WITHIN_S = 0.02
 #: New connections taken in one round of the loop.
 _ACCEPTED_PER_ROUND = 64
 #: Requests of one turn at most; the others are in the next.
@@ -105,8 +103,7 @@ class Server:
         self._connections: dict[Connection, None] = {}
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
-        #: Those whose peers do not know yet that a call was carried out, by peer.
-        self._unacknowledged: dict[str, dict[Connection, None]] = {}
+        self._acknowledging = Acknowledging(self._loop)
         self._turn_is_due = False
         self._wake: asyncio.TimerHandle | None = None
         self._listeners: list[asyncio.Server] = []
@@ -197,7 +194,7 @@ class Server:
     def leave(self, connection: Connection, call: Call | None) -> None:
         """A connection is gone; `call` is its request under way."""
         self._connections.pop(connection, None)
-        self._unacknowledged.get(connection.peer, {}).pop(connection, None)
+        self._acknowledging.forget(connection)
         if call is not None:
             poll = call.next_poll
             self.withdraw(call)
@@ -229,17 +226,7 @@ class Server:
 
     def acknowledge_soon(self, connection: Connection) -> None:
         """A call was carried out; the poll behind it may be answered at once, which tells so."""
-        if not self._unacknowledged:
-            self._loop.call_later(_ACKNOWLEDGED_WITHIN_S, self._acknowledge_all)
-        self._unacknowledged.setdefault(connection.peer, {})[connection] = None
-
-    def _acknowledge_all(self) -> None:
-        for peer in list(self._unacknowledged):
-            self._acknowledge(peer)
-
-    def _acknowledge(self, peer: str) -> None:
-        for connection in self._unacknowledged.pop(peer, ()):
-            connection.acknowledge()
+        self._acknowledging.soon(connection)
 
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None:
         """Starts on a request; None if it is answered already."""
@@ -369,8 +356,7 @@ class Server:
                 # Its connection ended while the answer was held.
                 self.offer_again(answered.call)
         # Who has a task on one connection shall not wait for another; the calls of this turn came after it.
-        for peer in polled:
-            self._acknowledge(peer)
+        self._acknowledging.now(polled)
 
     def _note_answer_before_poll(self, answered: Answered, poll: Call) -> None:
         if isinstance(answered.result, SwfFault):

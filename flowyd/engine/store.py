@@ -12,6 +12,8 @@ written, all that was committed is made durable.
 
 `commit` does nothing if nothing was written. After `rollback` memory must be rebuilt from the store by
 whoever holds some. `opening` makes the connection (WAL, autocommit, transactions by hand).
+
+The module is long because each question to the database must know what of the turns it does not have yet.
 """
 
 from __future__ import annotations

@@ -63,6 +63,17 @@ def schedule_and_poll(
     )
 
 
+def decide_nothing_and_poll(client: LeanClient, domain: str) -> PendingAnswer:
+    """Answers a decision task without a decision, and polls for the next one."""
+    return client.call_and_poll(
+        "RespondDecisionTaskCompleted",
+        {"taskToken": decision_task(client, domain)},
+        "PollForDecisionTask",
+        decisions(domain),
+        client.new_poll_id(),
+    )
+
+
 def event_types(client: LeanClient, domain: str, task: dict[str, Any]) -> list[str]:
     request = {"domain": domain, "execution": task["workflowExecution"]}
     return [event["eventType"] for event in client.call("GetWorkflowExecutionHistory", request)["events"]]
@@ -79,14 +90,7 @@ def test_what_follows_from_the_answer_comes_with_it(lean: LeanClient, domain: st
 
 
 def test_a_task_that_comes_later_ends_the_poll(lean: LeanClient, domain: str) -> None:
-    token = decision_task(lean, domain)
-    pending = lean.call_and_poll(
-        "RespondDecisionTaskCompleted",
-        {"taskToken": token},
-        "PollForDecisionTask",
-        decisions(domain),
-        lean.new_poll_id(),
-    )
+    pending = decide_nothing_and_poll(lean, domain)
     assert pending.carried_out()
     assert not pending.is_here
 
@@ -100,14 +104,7 @@ def test_a_task_that_comes_later_ends_the_poll(lean: LeanClient, domain: str) ->
 
 
 def test_a_poll_can_be_taken_back_once_the_answer_was_carried_out(lean: LeanClient, domain: str) -> None:
-    token = decision_task(lean, domain)
-    pending = lean.call_and_poll(
-        "RespondDecisionTaskCompleted",
-        {"taskToken": token},
-        "PollForDecisionTask",
-        decisions(domain),
-        lean.new_poll_id(),
-    )
+    pending = decide_nothing_and_poll(lean, domain)
     assert pending.carried_out()
 
     pending.withdraw()
@@ -238,14 +235,7 @@ def test_an_engine_killed_between_answer_and_task_leaves_the_task_to_the_repeate
 def test_an_engine_that_ends_after_the_answer_was_taken_had_no_task(own_engine: EngineProcess) -> None:
     client = LeanClient(own_engine.unix)
     domain = fresh_domain(client, "d")
-    token = decision_task(client, domain)
-    pending = client.call_and_poll(
-        "RespondDecisionTaskCompleted",
-        {"taskToken": token},
-        "PollForDecisionTask",
-        decisions(domain),
-        client.new_poll_id(),
-    )
+    pending = decide_nothing_and_poll(client, domain)
     assert pending.carried_out()
 
     own_engine.kill()

@@ -146,7 +146,7 @@ async def test_a_held_answer_comes_when_the_disk_has_it(engine: Engine) -> None:
 async def test_who_stops_sending_while_the_answer_is_held_gets_it(engine: Engine) -> None:
     reader, writer = await engine.send_and_hold("PollForDecisionTask", POLL)
     writer.write_eof()
-    await asyncio.sleep(0.01)
+    await engine.until(lambda: any(each._has_ended for each in engine.server._connections))
     engine.disk.is_slow = False
 
     assert json.loads((await read_response(reader)).body)["startedEventId"] == 3
@@ -157,7 +157,7 @@ async def test_who_stops_sending_while_the_answer_is_held_gets_it(engine: Engine
 async def test_a_task_whose_poll_is_closed_while_its_answer_is_held_is_offered_again(engine: Engine) -> None:
     _, writer = await engine.send_and_hold("PollForDecisionTask", POLL)
     writer.transport.abort()
-    await asyncio.sleep(0.01)
+    await engine.until(lambda: not engine.server._connections)
     engine.disk.is_slow = False
 
     answer = json.loads((await engine.call("PollForDecisionTask", POLL)).body)
@@ -202,7 +202,7 @@ async def test_metrics_bring_the_answers_that_are_held(engine: Engine) -> None:
 async def test_a_stop_answers_what_is_held_and_what_waits_behind_it(engine: Engine) -> None:
     reader, writer = await engine.send_and_hold("StartWorkflowExecution", start("w"))
     writer.write(b"".join(message("StartWorkflowExecution", start(f"w{number}")) for number in range(3)))
-    await asyncio.sleep(0.01)
+    await engine.until(lambda: any(each._unread for each in engine.server._connections))
 
     await engine.server.stop()
 

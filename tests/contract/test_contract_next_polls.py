@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowyd.engine import server as servers
+from flowyd.engine import acknowledging
 from flowyd.engine.http import HttpRequest
 from flowyd.swf.faults import LimitExceededFault, UnknownResourceFault
 from tests.contract.test_contract_wire import DOMAIN, POLL, TASK, answered, on_a_server
@@ -169,7 +169,6 @@ async def test_what_is_sent_behind_both_waits_for_the_polls_answer(wire: Wire) -
     reader, writer = await wire.connect()
     writer.write(both() + message("DescribeDomain", DOMAIN))
     assert (await read_response(reader)).status == 102
-    await asyncio.sleep(0.01)
     assert wire.service.turns == [1]
 
     wire.service.hand_out(TASK)
@@ -209,7 +208,7 @@ async def test_a_connection_that_is_to_close_closes_after_the_polls_answer(wire:
 def test_a_task_on_another_connection_of_the_peer_tells_of_the_call_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_same_turn: bool
 ) -> None:
-    monkeypatch.setattr(servers, "_ACKNOWLEDGED_WITHIN_S", 3600.0)
+    monkeypatch.setattr(acknowledging, "_WITHIN_S", 3600.0)
 
     @on_a_server()
     async def scenario(wire: Wire) -> None:
@@ -321,8 +320,7 @@ async def test_a_connection_that_breaks_takes_its_waiting_poll_with_it(wire: Wir
     await wire.until(lambda: not wire.server._connections)
     assert not wire.service.waiting
     assert not wire.server._callers
-    await asyncio.sleep(0.03)
-    assert not wire.server._unacknowledged
+    await wire.until(lambda: not wire.server._acknowledging._owing)
 
 
 @on_a_server()
@@ -369,7 +367,7 @@ async def test_a_task_that_was_not_read_is_offered_again(wire: Wire) -> None:
 async def test_a_stopping_server_answers_the_poll_as_empty(wire: Wire) -> None:
     reader, writer = await wire.connect()
     writer.write(both())
-    await wire.until(lambda: wire.server._unacknowledged)
+    await wire.until(lambda: wire.server._acknowledging._owing)
 
     await wire.server.stop()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import resource
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flowyd.engine.async_write import AsyncWrite
+from tests.unit.engine_service.no_space import no_file_grows
 
 BLOCK_BYTES = 4096
 
@@ -36,16 +36,6 @@ def blocks(content: bytes, count: int = 1) -> mmap.mmap:
     return memory
 
 
-@contextmanager
-def no_file_grows() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("flags", [os.O_RDWR, os.O_RDWR | os.O_DIRECT | os.O_DSYNC])
 def test_what_was_waited_for_is_in_the_file(tmp_path: Path, flags: int) -> None:
     with opened(tmp_path / "f", flags) as (write, file):
@@ -61,12 +51,10 @@ def test_the_end_makes_it_readable_and_is_told_once(tmp_path: Path) -> None:
         assert not select.select([write], [], [], 0)[0]
         memory = blocks(b"x")
         write.begin(file, memory, BLOCK_BYTES, 0)
-        assert write.is_under_way
         assert select.select([write], [], [], 10)[0]
 
         assert write.result(wait=False) == BLOCK_BYTES
 
-        assert not write.is_under_way
         assert not select.select([write], [], [], 0)[0]
         assert write.result(wait=False) is None
 
@@ -86,7 +74,6 @@ def test_a_file_that_may_not_be_written_is_told_at_the_begin(tmp_path: Path) -> 
         with pytest.raises(OSError, match="Bad file descriptor"):
             write.begin(file, blocks(b"x"), BLOCK_BYTES, 0)
 
-        assert not write.is_under_way
         assert write.result(wait=False) is None
 
 
@@ -98,7 +85,6 @@ def test_a_write_that_fails_is_told_at_its_end_and_the_next_one_succeeds(tmp_pat
         with pytest.raises(OSError, match="File too large") as raised:
             write.result(wait=True)
         assert raised.value.errno == errno.EFBIG
-        assert not write.is_under_way
 
         write.begin(file, memory, BLOCK_BYTES, 0)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from flowyd.engine.calls import Call
 from flowyd.swf.faults import InternalFailure, UnknownResourceFault
 from tests.unit.engine_service.engine_service_scene import COMPLETE, DOMAIN, TYPE, Scene, schedule
+from tests.unit.engine_service.no_space import no_file_grows
 
 
 def signal(scene: Scene, name: str = "s", workflow_id: str = "first", text: str = "") -> Call:
@@ -50,17 +47,6 @@ def signals(scene: Scene) -> list[str]:
     scene.service.more_waits = lambda: False
     make_durable(scene)
     return [e[member]["signalName"] for e in scene.history(first(scene)) if member in e]
-
-
-@contextmanager
-def nothing_can_be_written() -> Iterator[None]:
-    """Neither the redo log nor the database."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def has_failed(scene: Scene, call: Call) -> bool:
@@ -203,7 +189,7 @@ def test_all_calls_of_lost_turns_get_a_fault_and_had_no_effect(busy: Scene, way:
     lost = [signal(busy, f"lost {number}") for number in range(3)]
     read = busy.make("ListDomains", registrationStatus="REGISTERED")
 
-    with nothing_can_be_written():
+    with no_file_grows():
         for call in lost:
             busy.turn(call)
         if way == "turn":
@@ -222,7 +208,7 @@ def test_all_calls_of_lost_turns_get_a_fault_and_had_no_effect(busy: Scene, way:
 def test_held_turns_that_became_durable_before_the_store_failed_are_answered(busy: Scene) -> None:
     kept, lost = signal(busy, "kept"), signal(busy, "lost")
     busy.turn(kept)
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.turn(lost)
         make_durable(busy)
 
@@ -236,7 +222,7 @@ def test_a_store_that_fails_after_it_has_made_a_turn_durable_is_still_in_trouble
     kept = signal(busy, "kept")
     busy.turn(kept)
 
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.service.checkpoint()
         busy.note(busy.service.durable())
 
@@ -254,7 +240,7 @@ def test_polls_of_earlier_turns_wait_again_if_the_turn_that_answered_them_is_los
     busy.service.more_waits = lambda: True
     waiting = poll(busy)
     busy.turn(waiting)
-    with nothing_can_be_written():
+    with no_file_grows():
         one = signal(busy)
         busy.turn(one)
         make_durable(busy)
@@ -274,7 +260,7 @@ def test_a_poll_that_was_answered_does_not_wait_again_when_a_checkpoint_fails(bu
     answered = busy.begin_poll()
     assert busy.answer(answered)["startedEventId"] == 3
 
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.service.checkpoint()
     busy.note(busy.service.durable())
     busy.pass_time(2)
@@ -290,7 +276,7 @@ def test_waits_for_an_end_go_on_if_the_turn_that_told_it_is_lost(busy: Scene) ->
     waiting = wait_for_close(busy, execution)
     busy.turn(waiting)
     terminate = busy.make("TerminateWorkflowExecution", domain=DOMAIN, workflowId="first")
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.turn(terminate)
         make_durable(busy)
     assert has_failed(busy, terminate)
@@ -309,7 +295,7 @@ def test_a_wait_for_the_end_of_an_execution_that_is_lost_is_refused(busy: Scene)
         "DescribeWorkflowExecution", domain=DOMAIN, execution={"workflowId": "w", "runId": "?"}
     )
     waiting.waits_for_close = True
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.turn(begin, waiting)
         make_durable(busy)
 
@@ -321,7 +307,7 @@ def test_a_wait_for_the_end_of_an_execution_that_is_lost_is_refused(busy: Scene)
 @pytest.mark.parametrize("poll_id", ["p", ""])
 def test_a_poll_repeated_after_a_lost_turn_gets_its_task(busy: Scene, poll_id: str) -> None:
     one = poll(busy, poll_id=poll_id)
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.turn(one)
         make_durable(busy)
     assert has_failed(busy, one)
@@ -339,7 +325,7 @@ def test_a_poll_repeated_after_a_lost_turn_gets_its_task(busy: Scene, poll_id: s
 def test_an_answer_found_unread_after_a_loss_still_brings_its_task_back(busy: Scene, poll_id: str) -> None:
     unread, lost, other = poll(busy, poll_id=poll_id), signal(busy), poll(busy)
     busy.turn(unread)
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.turn(lost)
         make_durable(busy)
     assert has_failed(busy, lost)
@@ -358,7 +344,7 @@ def test_a_task_offered_again_in_a_turn_that_is_lost_is_still_on_offer(busy: Sce
     unread, lost, other = poll(busy, poll_id=poll_id), signal(busy), poll(busy)
     busy.turn(unread)
     make_durable(busy)
-    with nothing_can_be_written():
+    with no_file_grows():
         busy.service.offer_again(unread)
         busy.turn(lost)
         make_durable(busy)
@@ -375,7 +361,7 @@ def test_a_task_offered_again_in_a_turn_that_is_lost_is_still_on_offer(busy: Sce
 def test_a_task_that_a_lost_turn_handed_out_is_not_brought_back_by_the_poll_it_went_to(busy: Scene) -> None:
     waiting = poll(busy, "Activity")
     busy.turn(waiting)
-    with nothing_can_be_written():
+    with no_file_grows():
         task = poll(busy)
         busy.turn(task)
         make_durable(busy)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import select
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from flowyd.engine.redo_log import MOST_BYTES, SALT_BYTES, RedoLog, redo_log_of
 from flowyd.engine.store import Store
 from flowyd.engine.writes import ExecutionRow, Statement
 from flowyd.errors import StoreError
+from tests.unit.engine_service.no_space import no_file_grows
 
 SALT = bytes(range(SALT_BYTES))
 OTHER_SALT = bytes(SALT_BYTES)
@@ -339,17 +339,6 @@ def left_by(database: Path) -> list[int]:
     with store_over(database) as store:
         store.checkpoint()
     return sorted(int(str(row[1])) for row in stored(database)["event"])
-
-
-@contextmanager
-def no_file_grows() -> Iterator[None]:
-    """Nothing at all can be written."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.usefixtures("slow_disk")

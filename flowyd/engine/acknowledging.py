@@ -1,0 +1,52 @@
+"""Telling a caller that its call was carried out, while the poll that came with it waits.
+
+A task that comes soon tells it too, and saves a message and a wake-up, so a moment is left for one. A worker
+that waits for this on one connection must not be kept from a task on another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+#: A task has so long to come, at most, seconds.
+_WITHIN_S = 0.02
+
+
+class Owing(Protocol):
+    """A connection that owes its peer the news."""
+
+    peer: str
+
+    def acknowledge(self) -> None: ...
+
+
+class Acknowledging:
+    """All connections that owe it, by peer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._owing: dict[str, dict[Owing, None]] = {}
+        #: One for all of them: most are told by a task, and a timer for each would cost more than it tells.
+        self._timer: asyncio.TimerHandle | None = None
+
+    def soon(self, connection: Owing) -> None:
+        """A call was carried out, and the poll behind it waits."""
+        self._owing.setdefault(connection.peer, {})[connection] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(_WITHIN_S, self._all)
+
+    def now(self, peers: Iterable[str]) -> None:
+        """These peers have got a task on one of their connections."""
+        for peer in peers:
+            for connection in self._owing.pop(peer, ()):
+                connection.acknowledge()
+
+    def forget(self, connection: Owing) -> None:
+        """The connection is gone."""
+        self._owing.get(connection.peer, {}).pop(connection, None)
+
+    def _all(self) -> None:
+        self._timer = None
+        self.now(list(self._owing))
