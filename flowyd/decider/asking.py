@@ -39,7 +39,7 @@ class Requests:
     def __init__(self, index: HistoryIndex, progress: Progress, *, open_limit: int = OPEN_TASKS) -> None:
         self._index = index
         self._progress = progress
-        self._open_limit = open_limit
+        self.open_limit = open_limit
         self._open = index.open_tasks
         self._open_timers = index.open_timers
         self._input_characters = 0
@@ -70,9 +70,14 @@ class Requests:
         self.held_back = False
 
     @property
+    def open_tasks(self) -> int:
+        """Tasks open after this decision, with their delays and pauses."""
+        return self._open
+
+    @property
     def has_room(self) -> bool:
         """Whether another task may be asked for in this decision, if its input is not too long."""
-        return self._open < self._open_limit
+        return self._open < self.open_limit
 
     @property
     def has_room_for_timers(self) -> bool:
@@ -177,7 +182,7 @@ class Requests:
         if is_own_timer(kind, asked_id):
             held_back = passed.timers_after >= OPEN_TIMERS
         else:
-            held_back = passed.open_after >= min(self._open_limit, OPEN_TASKS) or (
+            held_back = passed.open_after >= min(self.open_limit, OPEN_TASKS) or (
                 kind in _LIMITED and _too_long(passed.input_characters, input_text)
             )
         if held_back:

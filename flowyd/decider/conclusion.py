@@ -15,6 +15,7 @@ from flowyd.decider import decisions as wire
 from flowyd.decider.caller import TaskFailed
 from flowyd.decider.canceling import carry_out, go_on_after, waited_for
 from flowyd.decider.determinism import Divergence
+from flowyd.decider.needs import decide_after
 from flowyd.decider.outcomes import (
     Broken,
     Canceled,
@@ -115,7 +116,10 @@ def _suspend(replay: Replay, warnings: tuple[str, ...], context: str | None = No
     replay.requests.check_nothing_forgotten()
     waiting = replay.progress.waiting if context is None else context
     return Suspended(
-        decisions=replay.requests.decisions, execution_context=waiting[:DATA_CHARACTERS], warnings=warnings
+        decisions=replay.requests.decisions,
+        execution_context=waiting[:DATA_CHARACTERS],
+        warnings=warnings,
+        decide_after=decide_after(replay, returned=context is not None),
     )
 
 

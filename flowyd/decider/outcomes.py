@@ -6,10 +6,26 @@ what the run waits for. A Broken outcome is not sent at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Decision = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideAfter:
+    """What must have happened before the completion of an activity means anything to the run."""
+
+    #: Groups of activity ids: the run goes on once all of one group have completed.
+    together: Sequence[Sequence[str]]
+    #: It has more to ask for once fewer activities than this wait for a worker.
+    queued: int = 0
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """As it is sent (flowyd.swf.actions.DECIDE_AFTER)."""
+        return {"together": [list(group) for group in self.together], "queued": self.queued}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +35,8 @@ class Suspended:
     decisions: list[Decision]
     execution_context: str
     warnings: tuple[str, ...] = ()
+    #: Which completions of activities need the next decision; None: each of them.
+    decide_after: DecideAfter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,8 +46,9 @@ class Progress:
         self.cancel_delivered = False
         #: What ended the run, whatever the code makes of it: nothing it does after that counts.
         self.ending: BaseException | None = None
-        #: What the code waits for, and its JSON.
+        #: What the code waits for, whether for all of it, and its JSON.
         self.waiting_for: Sequence[ResultObject[Any]] = ()
+        self.waits_for_all = False
         self.waiting = ""
         #: What the code has asked for, new or known, in program order.
         self.asked_for: list[Target] = []
@@ -107,12 +108,13 @@ class Progress:
             if has_asked:
                 del self.asked_for[asked_for:]
 
-    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> None:
-        """Waits here, or delivers a cancel request instead."""
+    def suspend(self, waiting_for: Sequence[ResultObject[Any]], *, together: bool = False) -> None:
+        """Waits here, for one of these or for all `together`, or delivers a cancel request instead."""
         self.check_running()
         if self.cancel_precedes(None):
             self._deliver_cancel()
         self.waiting_for = [result for result in waiting_for if result.order is None]
+        self.waits_for_all = together
         self.waiting = _context(self.waiting_for)
         self._wait()
         self.check_running()

@@ -143,7 +143,7 @@ class Replay:
         stands_at = (len(self.progress.asked_for), self.progress.order)
         if self._restart_at is None or restart.settings or stands_at == self._round_began_at:
             return False
-        if self.unanswered.some_are_blocked:
+        if self.unanswered.blocked:
             # What these will ask for belongs to this round, which only a run from the top can tell.
             self.unanswered.can_go_on = False
         self.progress.pass_by(self.requests.settled)

@@ -25,7 +25,7 @@ Again = Callable[[], ResultObject[Any]]
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class Call:
     """One unanswered call."""
 
     #: What the code holds, and what it becomes.
@@ -45,8 +45,10 @@ class Unanswered:
     def __init__(self, progress: Progress, requests: Requests) -> None:
         self._progress = progress
         self._requests = requests
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, Call] = {}
         self._places = 0
+        #: Those of them whose arguments are not finished.
+        self.blocked: dict[int, Call] = {}
         self._by_target: dict[Target, int] = {}
         self._by_argument: dict[ResultObject[Any], list[int]] = defaultdict(list)
         #: Places of those that wait for room: tasks, and timers of the author's own. Heaps.
@@ -64,9 +66,14 @@ class Unanswered:
         return sum(call.is_task and not call.given.waiting_for for call in self._calls.values())
 
     @property
-    def some_are_blocked(self) -> bool:
-        """Whether one of them waits for its arguments."""
-        return any(call.missing for call in self._calls.values())
+    def tasks(self) -> Iterable[Call]:
+        """Those that the end of the run must wait for, sooner or later."""
+        return (call for call in self._calls.values() if call.is_task)
+
+    @property
+    def some_are_held_back(self) -> bool:
+        """Whether tasks wait for room."""
+        return bool(self._tasks_held_back)
 
     def answer(
         self, again: Again, *, is_task: bool = False, waits_for: Target | None = None
@@ -81,7 +88,7 @@ class Unanswered:
         self._requests.begin_call()
         given = again()
         if isinstance(given, Placeholder):
-            self._note(_Call(given, again, self._progress.order, is_task), waits_for)
+            self._note(Call(given, again, self._progress.order, is_task), waits_for)
         return given
 
     def follow(self, unfinished: ResultObject[Any], again: Again | None) -> None:
@@ -90,7 +97,7 @@ class Unanswered:
             self.can_go_on = False
             return
         self._requests.begin_call()
-        self._note(_Call(unfinished, again, self._progress.order, is_task=False))
+        self._note(Call(unfinished, again, self._progress.order, is_task=False))
 
     def renew(self, news: Iterable[Target]) -> None:
         """Asks the calls again that may have an answer now, each once.
@@ -130,6 +137,7 @@ class Unanswered:
             self._wait(place, call)
             return
         del self._calls[place]
+        self.blocked.pop(place, None)
         for dependent in self._by_argument.pop(call.given, ()):
             waiting = self._calls.get(dependent)  # None: another argument has failed before
             if waiting is not None:
@@ -137,18 +145,22 @@ class Unanswered:
                 if isinstance(answer, Error) or not waiting.missing:
                     heappush(due, dependent)
 
-    def _note(self, call: _Call, waits_for: Target | None = None) -> None:
+    def _note(self, call: Call, waits_for: Target | None = None) -> None:
         self._calls[self._places] = call
         if waits_for is not None:
             self._by_target[waits_for] = self._places
         self._wait(self._places, call)
         self._places += 1
 
-    def _wait(self, place: int, call: _Call) -> None:
+    def _wait(self, place: int, call: Call) -> None:
         for target in self._requests.looked_up:
             self._by_target[target] = place
             call.has_asked = True
         call.missing = len(call.given.waiting_for)
+        if call.missing:
+            self.blocked[place] = call
+        else:
+            self.blocked.pop(place, None)
         for argument in call.given.waiting_for:
             self._by_argument[argument].append(place)
         if self._requests.held_back:

@@ -9,12 +9,14 @@ from flowyd.engine.catalog import Domain
 from flowyd.engine.errands import Errands
 from flowyd.engine.executions import Executions, Hot
 from flowyd.engine.matching import Matching
+from flowyd.engine.polls import WaitingPolls
 from flowyd.engine.recording import Recorder
 from flowyd.engine.registry import Registry
 from flowyd.engine.rules.requests import unknown_execution
 from flowyd.engine.rules.settings import Quotas
 from flowyd.engine.store import Store
 from flowyd.engine.tokens import TaskToken, TokenCodec
+from flowyd.swf.durations import from_wire
 from flowyd.swf.faults import UnknownResourceFault, ValidationException
 
 Request = dict[str, Any]
@@ -32,6 +34,9 @@ class Context:
     registry: Registry
     tokens: TokenCodec
     quotas: Quotas
+    polls: WaitingPolls
+    #: How long a poll waits, seconds.
+    poll_s: float
 
     @property
     def now(self) -> float:
@@ -72,6 +77,18 @@ class Context:
         if hot is None:
             raise unknown_execution(named["workflowId"], named["runId"])
         return hot
+
+    def decider_is_there(self, hot: Hot) -> bool:
+        """Whether whoever decided last is likely to get the next decision task, too.
+
+        False: it named a list of its own on trial, and has not polled that within the time of the trial.
+        """
+        state = hot.state
+        if state.override_list is None or state.override_trial is None:
+            return True
+        key = (hot.row.domain_id, "decision", state.override_list)
+        trial_s = from_wire(state.override_trial) or 0
+        return self.polls.is_attended(key, ends_after=self.now + self.poll_s - trial_s)
 
     def of_token(self, request: Request, kind: str) -> tuple[Hot, TaskToken]:
         """The execution of a task token, and what else the token says.

@@ -21,7 +21,7 @@ from flowyd.engine.rules.block import Block
 from flowyd.engine.rules.decisions import complete_decision_task
 from flowyd.engine.rules.description import describe
 from flowyd.engine.rules.events import Draft
-from flowyd.engine.rules.evolve import note_heartbeat
+from flowyd.engine.rules.evolve import note_decide_after, note_heartbeat
 from flowyd.engine.rules.resolution import Undefined, resolve_execution
 from flowyd.swf.faults import (
     DefaultUndefinedFault,
@@ -116,6 +116,9 @@ def _closing_activity(ending: str) -> Operation:
         activity = requests.require_started_activity(
             hot.state, scheduled_event_id=token.scheduled_event_id, started_event_id=token.started_event_id
         )
+
+        if hot.state.decide_after is not None and not context.decider_is_there(hot):
+            note_decide_after(hot.state, None)  # a successor may see to it differently
 
         def add(block: Block) -> None:
             requests.close_activity(block, activity, ending=ending, request=request)

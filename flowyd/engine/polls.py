@@ -10,6 +10,9 @@ from flowyd.engine.calls import Call
 from flowyd.engine.writes import ListKey
 from flowyd.swf.faults import LimitExceededFault
 
+#: Lists without polls that are remembered: each worker has one of its own, and workers come and go.
+_REMEMBERED = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
@@ -28,6 +31,8 @@ class WaitingPolls:
         self._most_per_list = most_per_list
         self._polls: OrderedDict[Call, Poll] = OrderedDict()
         self._by_list: dict[ListKey, OrderedDict[Call, Poll]] = {}
+        #: When the latest poll at a list ends, or would have ended if it had found nothing.
+        self._latest_end: dict[ListKey, float] = {}
 
     def add(self, poll: Poll) -> None:
         """Lets a poll wait.
@@ -40,6 +45,9 @@ class WaitingPolls:
             raise LimitExceededFault("Limit on maximum concurrent poll requests per task list reached")
         self._polls[poll.call] = poll
         waiting[poll.call] = poll
+        if len(self._latest_end) >= _REMEMBERED:
+            self._latest_end = {key: end for key, end in self._latest_end.items() if key in self._by_list}
+        self._latest_end[poll.key] = poll.ends_at
 
     def remove(self, call: Call) -> Poll | None:
         """Takes a poll away; None if it does not wait."""
@@ -64,6 +72,10 @@ class WaitingPolls:
         """The poll that has waited longest at a list."""
         waiting = self._by_list.get(key)
         return next(iter(waiting.values())) if waiting else None
+
+    def is_attended(self, key: ListKey, ends_after: float) -> bool:
+        """Whether a poll waits at a list, or one did that would have ended after this moment."""
+        return key in self._by_list or self._latest_end.get(key, 0.0) > ends_after
 
     def lists(self) -> list[ListKey]:
         """Lists at which somebody waits."""

@@ -20,7 +20,7 @@ from flowyd.engine.request_shapes import (
     Text,
     Whole,
 )
-from flowyd.swf import limits
+from flowyd.swf import actions, limits
 from flowyd.swf.durations import LONGEST_S
 
 #: Names, versions and task lists (SWF API Reference): no `:`, `/`, `|` or control characters, not `arn`, no
@@ -205,6 +205,14 @@ DECISION = Structure(
     | {attributes_member(name): attributes for name, attributes in DECISION_ATTRIBUTES.items()}
 )
 
+#: Not in the model: see `rules.decide_after`.
+DECIDE_AFTER = Structure(
+    {
+        "together": ListOf(item=ListOf(item=OWN_ID)),
+        "queued": Whole(lowest=0, highest=limits.OPEN_TASKS_PER_EXECUTION),
+    }
+)
+
 _PAGE: dict[str, Shape] = {"nextPageToken": PAGE_TOKEN, "maximumPageSize": PAGE_SIZE, "reverseOrder": FLAG}
 _ONE_WORKFLOW_TYPE = Structure({"domain*": NAME, "workflowType*": TYPE})
 _ONE_ACTIVITY_TYPE = Structure({"domain*": NAME, "activityType*": TYPE})
@@ -310,6 +318,7 @@ OPERATIONS: dict[str, Structure] = {
             "executionContext": DATA,
             "taskList": TASK_LIST,
             "taskListScheduleToStartTimeout": TIMEOUT,
+            actions.DECIDE_AFTER: DECIDE_AFTER,
         }
     ),
     "SignalWorkflowExecution": Structure(

@@ -138,6 +138,8 @@ class Service:
             registry=registry,
             tokens=self._tokens,
             quotas=settings.quotas,
+            polls=self._polls,
+            poll_s=settings.poll_s,
         )
         self._retention = Retention(store=store, executions=self._executions, now=self._clock.now())
         self._table: dict[str, Callable[[Request], bytes]] = {

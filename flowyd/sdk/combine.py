@@ -50,11 +50,11 @@ def _learn(result: ResultObject[Any]) -> None:
         result.watcher.learn(_order(result))
 
 
-def _suspend(unfinished: list[ResultObject[Any]]) -> None:
+def _suspend(unfinished: list[ResultObject[Any]], *, together: bool = False) -> None:
     watcher = _watcher(unfinished)
     if watcher is None:
         raise SuspendTask
-    watcher.suspend(unfinished)
+    watcher.suspend(unfinished, together=together)
 
 
 def _follow(unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:
@@ -64,8 +64,11 @@ def _follow(unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]
 
 def wait(*results: Any) -> None:
     """Goes on when all are finished, well or not; raises none of their errors."""
-    for _ in _finish_order(_objects(results)):
-        pass
+    objects = _objects(results)
+    while unfinished := _unfinished(objects):
+        _suspend(unfinished, together=True)
+    for result in sorted(objects, key=_order):
+        _learn(result)
 
 
 def first(*results: Any) -> ResultObject[Any]:

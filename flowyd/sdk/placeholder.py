@@ -28,8 +28,11 @@ class Watcher(Protocol):
         """The code gets to know what event `order` brought; may raise CancelRequested instead."""
         ...
 
-    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> None:
-        """The code can go no further before one of these is finished; returns when one may be, or never."""
+    def suspend(self, waiting_for: Sequence[ResultObject[Any]], *, together: bool = False) -> None:
+        """The code can go no further before one of these is finished; returns when one may be, or never.
+
+        `together`: not before all are finished.
+        """
         ...
 
     def follow(self, unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:
@@ -192,7 +195,7 @@ class Placeholder(ResultObject[T]):
         while self.order is None:
             if self.watcher is None:
                 raise SuspendTask
-            self.watcher.suspend(self.waiting_for or (self,))
+            self.watcher.suspend(self.waiting_for or (self,), together=True)
         return cast("ResultObject[T]", self).result()
 
 

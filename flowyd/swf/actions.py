@@ -56,5 +56,10 @@ VOIDS = frozenset(
     }
 )
 
+#: A member of RespondDecisionTaskCompleted that SWF has not: which completions of activities need the next
+#: decision, `{"together": [[activityId, …], …], "queued": number}`. Needed are those by which all of a group
+#: have completed, and those after which fewer activities than that number have not been started.
+DECIDE_AFTER = "flowydDecideAfter"
+
 #: Every operation.
 ACTIONS = POLLS | READS | VOIDS | {"RecordActivityTaskHeartbeat", "StartWorkflowExecution"}

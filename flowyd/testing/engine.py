@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from flowyd.config.records import Durability
-from flowyd.decider import Broken, HistoryIndex, Outcome, decide
+from flowyd.decider import Broken, HistoryIndex, Outcome, Suspended, decide
 from flowyd.engine.clock import ManualClock
 from flowyd.engine.opening import open_service
 from flowyd.engine.run_ids import seeded_run_ids
@@ -29,6 +29,7 @@ from flowyd.sdk.payloads import payloads
 from flowyd.sdk.registry import ActivityRegistration
 from flowyd.sdk.serialize import decode_value, encode_arguments, encode_value
 from flowyd.sdk.tracebacks import describe, read_details
+from flowyd.swf.actions import DECIDE_AFTER
 from flowyd.swf.faults import UnknownResourceFault
 from flowyd.testing.catalogue import Catalogue, workflow_of
 from flowyd.testing.client import DirectClient
@@ -233,11 +234,13 @@ class LocalEngine:
         """
         if isinstance(outcome, Broken):
             raise HistoryMismatch(f"{outcome.reason}\n{outcome.traceback}".rstrip())
-        request = {
+        request: dict[str, Any] = {
             "taskToken": task.token,
             "decisions": outcome.decisions,
             "executionContext": outcome.execution_context,
         }
+        if isinstance(outcome, Suspended) and outcome.decide_after:
+            request[DECIDE_AFTER] = outcome.decide_after.wire
         self.client.call("RespondDecisionTaskCompleted", request)
 
     def perform_next(self) -> bool:

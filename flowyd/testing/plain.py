@@ -113,8 +113,9 @@ class PlainScheduler:
     def learn(self, order: int) -> None:
         """Nothing to note: everything is known from the start."""
 
-    def suspend(self, waiting_for: Sequence[ResultObject[Any]]) -> NoReturn:
+    def suspend(self, waiting_for: Sequence[ResultObject[Any]], *, together: bool = False) -> NoReturn:
         """Everything is finished, so only what never comes can be waited for."""
+        del together
         raise ProgramError(f"the workflow waits for {waiting_for[0].call}, which this test does not have")
 
     def follow(self, unfinished: ResultObject[Any], again: Callable[[], ResultObject[Any]] | None) -> None:

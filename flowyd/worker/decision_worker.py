@@ -27,6 +27,7 @@ from flowyd.decider import (
 )
 from flowyd.errors import FlowydError
 from flowyd.sdk.registry import WorkflowRegistration
+from flowyd.swf.actions import DECIDE_AFTER
 from flowyd.swf.client import Answer, PollingClient
 from flowyd.swf.faults import UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, IDENTITY_CHARACTERS
@@ -169,6 +170,8 @@ class DecisionWorker:
         if outcome.execution_context:
             request["executionContext"] = outcome.execution_context[:DATA_CHARACTERS]
         request.update(self._next_list())
+        if isinstance(outcome, Suspended) and outcome.decide_after and self._is_sticky:
+            request[DECIDE_AFTER] = outcome.decide_after.wire
         try:
             self._poller.answer("RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
         except UnknownResourceFault as fault:
@@ -180,11 +183,15 @@ class DecisionWorker:
             )
         return True
 
+    @property
+    def _is_sticky(self) -> bool:
+        return self._sticky_list is not None and not self._stop.requested
+
     def _next_list(self) -> dict[str, Any]:
         """Where the run's next decision task shall come: here, or to everybody once this worker stops."""
         if self._sticky_list is None:
             return {}
-        if self._stop.requested:
+        if not self._is_sticky:
             return {"taskList": {"name": self._task_list}}
         return {
             "taskList": {"name": self._sticky_list},

@@ -5,18 +5,22 @@ a list sees what an earlier one did. `finish` applies the two rules that end eve
 
 1. An event that needs the decider is followed by DecisionTaskScheduled, unless one is scheduled and not
    started; after several of them one follows, behind the whole block. A started decision task delays
-   nothing (recorded: the new one stands before the completion of the running one).
+   nothing (recorded: the new one stands before the completion of the running one). A completed activity
+   counts only where the decider has not said that it need not know yet (`decide_after`).
 2. A history that has reached its limit terminates the execution (seen at the service: cause
    EVENT_LIMIT_EXCEEDED, some events late).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flowyd.engine.rules import tasks
 from flowyd.engine.rules.deadlines import created_by
 from flowyd.engine.rules.effects import ApplyChildPolicy, Effect, ReportToParent
 from flowyd.engine.rules.events import CLOSE_STATUS, TRIGGERS, Attributes, Draft, Event, seal
-from flowyd.engine.rules.evolve import evolve
+from flowyd.engine.rules.evolve import evolve, note_decide_after
 from flowyd.engine.rules.settings import Quotas
 from flowyd.engine.rules.state import ExecutionState
 
@@ -43,7 +47,7 @@ class Block:
         evolve(state, event)
         self.events.append(event)
         event_type = draft[0]
-        if event_type in TRIGGERS:
+        if event_type in TRIGGERS and not self._may_wait(event_type, draft[1]):
             self._needs_decider = True
         deadline_at = created_by(state, event)
         if deadline_at is not None and (self.deadline_at is None or deadline_at < self.deadline_at):
@@ -54,6 +58,27 @@ class Block:
         if event_type in CLOSE_STATUS:
             self._closed(event_type, draft[1])
         return event_id
+
+    def _may_wait(self, event_type: str, attributes: Attributes) -> bool:
+        """Whether the decider has said that it need not know of this event by itself.
+
+        What completes while a decision is being made is judged by what that decision says.
+        """
+        state = self.state
+        said = state.decide_after
+        if said is None or event_type != "ActivityTaskCompleted":
+            return False
+        said.complete(attributes["scheduledEventId"])
+        return state.started_decision is not None or not said.needs_decider(state.activities.values())
+
+    def decide_after(self, said: Mapping[str, Any] | None) -> None:
+        """Takes in what a decision said of completions, those since it was begun included."""
+        state = self.state
+        note_decide_after(state, said)
+        if state.completed_meanwhile and (
+            state.decide_after is None or state.decide_after.needs_decider(state.activities.values())
+        ):
+            self._needs_decider = True
 
     def finish(self) -> Block:
         """Applies the rules that end a block; the block itself, complete."""

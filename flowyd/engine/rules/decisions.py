@@ -22,6 +22,7 @@ from flowyd.engine.rules.block import Block
 from flowyd.engine.rules.events import Attributes, given
 from flowyd.engine.rules.outcome import Circumstances, Outcome, Surroundings
 from flowyd.engine.rules.state import ExecutionState
+from flowyd.swf.actions import DECIDE_AFTER
 
 Decide = Callable[[ExecutionState, Attributes, Circumstances], Outcome]
 
@@ -67,3 +68,4 @@ def complete_decision_task(block: Block, request: dict[str, Any], around: Surrou
         for draft in outcome.drafts:
             block.add(draft)
         block.effects += outcome.effects
+    block.decide_after(request.get(DECIDE_AFTER))

@@ -2,13 +2,15 @@
 
 `EVOLVE` has one function per event type that changes something besides id and time; the others (markers,
 failures of decisions, external deliveries) leave the state as it is. Nothing here judges whether an event
-should have happened. What is not in the history and yet survives, heartbeats, comes in by `note_heartbeat`.
+should have happened. What is not in the history comes in by `note_heartbeat` and `note_decide_after`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from flowyd.engine.rules.decide_after import DecideAfter
 from flowyd.engine.rules.events import CLOSE_STATUS, Attributes, Event, attributes_of
 from flowyd.engine.rules.state import (
     ExecutionState,
@@ -54,6 +56,25 @@ def note_heartbeat(activity: OpenActivityTask, *, at: float, details: str | None
         activity.details = details
 
 
+def note_decide_after(state: ExecutionState, said: Mapping[str, Any] | None) -> None:
+    """Keeps what the decider said with a decision of completions to come; None: it needs them all.
+
+    That is so, too, if it named an activity that could not be scheduled.
+    """
+    state.decide_after = None
+    if said is None:
+        return
+    ids, meanwhile = state.activity_ids, frozenset(state.completed_meanwhile)
+    groups = said.get("together", ())
+    together = []
+    for group in groups:
+        left = [activity_id for activity_id in group if activity_id not in meanwhile]
+        if not all(activity_id in ids for activity_id in left):
+            return
+        together.append([ids[activity_id] for activity_id in left])
+    state.decide_after = DecideAfter(together, queued=said.get("queued", 0))
+
+
 def _execution_started(state: ExecutionState, _: int, at: float, attributes: Attributes) -> None:
     state.started_at = at
     state.workflow_type = attributes["workflowType"]
@@ -91,6 +112,7 @@ def _decision_started(state: ExecutionState, event_id: int, at: float, _: Attrib
     task.started_at = at
     state.scheduled_decision = None
     state.started_decision = task
+    state.completed_meanwhile.clear()
 
 
 def _started_decision_closed(state: ExecutionState, at: float) -> None:
@@ -147,6 +169,13 @@ def _activity_closed(state: ExecutionState, _: int, at: float, attributes: Attri
     activity = state.activities.pop(attributes["scheduledEventId"])
     del state.activity_ids[activity.activity_id]
     state.latest_activity_at = at
+
+
+def _activity_completed(state: ExecutionState, event_id: int, at: float, attributes: Attributes) -> None:
+    if state.started_decision is not None:
+        activity = state.activities[attributes["scheduledEventId"]]
+        state.completed_meanwhile.append(activity.activity_id)
+    _activity_closed(state, event_id, at, attributes)
 
 
 def _activity_cancel_requested(
@@ -210,7 +239,7 @@ EVOLVE: dict[str, Evolution] = {
     "DecisionTaskTimedOut": _decision_timed_out,
     "ActivityTaskScheduled": _activity_scheduled,
     "ActivityTaskStarted": _activity_started,
-    "ActivityTaskCompleted": _activity_closed,
+    "ActivityTaskCompleted": _activity_completed,
     "ActivityTaskFailed": _activity_closed,
     "ActivityTaskTimedOut": _activity_closed,
     "ActivityTaskCanceled": _activity_closed,

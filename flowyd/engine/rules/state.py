@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowyd.engine.rules.decide_after import DecideAfter
+
 
 @dataclass(slots=True, kw_only=True)
 class OpenDecisionTask:
@@ -135,6 +137,10 @@ class ExecutionState:
     latest_activity_at: float | None = None
     #: Last executionContext given; None if never.
     latest_context: str | None = None
+    #: Ids of the activities that completed since the started decision task was started.
+    completed_meanwhile: list[str] = field(default_factory=list)
+    #: Which completions need the decider; None: all of them. Not in the history (`evolve.note_decide_after`).
+    decide_after: DecideAfter | None = None
 
     @property
     def is_open(self) -> bool:
