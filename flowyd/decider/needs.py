@@ -16,6 +16,10 @@ from flowyd.decider.replay import Replay
 from flowyd.decider.unanswered import Call
 from flowyd.sdk.placeholder import ResultObject
 
+#: Where fewer tasks than this are open each completion counts: little is to be gained, and the history is as
+#: Amazon SWF would write it.
+WIDE = 10
+
 #: Where more calls than this wait for their arguments each completion counts: looking at them costs more.
 _MOST_BLOCKED = 100
 
@@ -27,7 +31,7 @@ def decide_after(replay: Replay, *, returned: bool) -> DecideAfter | None:
     """
     unanswered, requests = replay.unanswered, replay.requests
     blocked = unanswered.blocked
-    if not unanswered.can_go_on or requests.open_tasks < 2 or len(blocked) > _MOST_BLOCKED:
+    if not unanswered.can_go_on or requests.open_tasks < WIDE or len(blocked) > _MOST_BLOCKED:
         return None
     groups = _Groups(replay, blocked)
     if returned:

@@ -19,9 +19,17 @@ from flowyd import (
     wait,
     workflow,
 )
-from flowyd.decider import Suspended
+from flowyd.decider import Suspended, needs
 from flowyd.decider.outcomes import DecideAfter
 from tests.unit.decider.decider_script import Script
+
+
+@pytest.fixture
+def _small_programs_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "WIDE", 2)
+
+
+pytestmark = pytest.mark.usefixtures("_small_programs_count")
 
 
 class Calls(Workflow):
@@ -174,6 +182,15 @@ def test_a_call_that_is_tried_again_is_named_once_its_pause_is_over() -> None:
     script.decides()
 
     assert said(script) == together("a-0-0 a-1-0 again-0-1")
+
+
+@pytest.mark.parametrize(("width", "is_said"), [(9, False), (10, True)])
+def test_only_wide_programs_say_it(monkeypatch: pytest.MonkeyPatch, width: int, is_said: bool) -> None:
+    monkeypatch.undo()
+
+    script = begun(lambda self: wait([self.a() for _ in range(width)]))
+
+    assert (said(script) is not None) is is_said
 
 
 def test_while_calls_wait_for_room_half_of_it_may_be_used_up() -> None:

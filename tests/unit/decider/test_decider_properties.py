@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowyd.decider import Broken, HistoryIndex, Run, Suspended, decide
+from flowyd.decider import Broken, HistoryIndex, Run, Suspended, decide, needs
 from flowyd.testing import ExecutionFailed, LocalEngine, Raises, check_history, run_workflow
 from flowyd.testing.engine import ActivityTask, DecisionTask, Execution
 from tests.unit.decider.decider_programs import CLEANED, SOURCES, Program, programs, signals_of
@@ -121,6 +121,13 @@ class World:
 def _kept_runs_never_fail(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     assert not [record for record in caplog.records if record.name == "flowyd.decider.run"]
+
+
+@pytest.fixture(params=[needs.WIDE, 2], ids=["each completion counts", "it says which count"], autouse=True)
+def _programs_count_as_wide_from(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(needs, "WIDE", request.param)
+        yield
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
