@@ -78,7 +78,7 @@ def lines(shown: Shown, page: Page) -> list[str]:
             context=context,
         )
         out += ["", "Waiting", *_indented(table(waiting.columns(waits), waits, _narrower(page)))]
-        out += _last_decision(context)
+        out += _last_decision(context, found)
     return out
 
 
@@ -183,8 +183,11 @@ def failure_lines(reason: str, details: str) -> list[str]:
     return [*lines, *(["…"] if len(whole) > PAYLOAD_LINES else []), *whole[-PAYLOAD_LINES:]]
 
 
-def _last_decision(context: str | None) -> Iterator[str]:
-    """Where the workflow's code stands: flowyd's deciders say it in the execution context; others may not."""
+def _last_decision(context: str | None, found: Sequence[Span]) -> Iterator[str]:
+    """Where the workflow's code stands: flowyd's deciders say it in the execution context; others may not.
+
+    Of what it waited for then, activities may have completed since that needed no decision.
+    """
     if not context:
         return
     try:
@@ -198,8 +201,15 @@ def _last_decision(context: str | None) -> Iterator[str]:
         return
     more = [f"{members['more']} more"] if members.get("more") else []
     yield from ("", "The workflow stands", f"  at   {safe(at)}")
+    completed = {_call(span.id) for span in found if span.outcome == "completed"}
+    waits = [what for what in waits if what.partition(" ")[0] not in completed]
     if waits:
         yield f"  for  {safe(', '.join(waits + more))}"
+
+
+def _call(activity_id: str) -> str:
+    """`resize-0` of its first attempt, `resize-0-0`."""
+    return activity_id.rpartition("-")[0]
 
 
 def _texts(found: Sequence[Span]) -> Iterator[str]:

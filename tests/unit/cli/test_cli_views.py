@@ -112,6 +112,12 @@ def test_an_open_execution_says_what_it_waits_for_and_where_it_stands() -> None:
     assert lines[-3:] == ["The workflow stands", "  at   w.py:29", "  for  resize-1 (resize 1), 2 more"]
 
 
+def test_what_has_completed_since_the_last_decision_is_waited_for_no_more() -> None:
+    context = '{"waits_for": ["resize-0 (resize 1)", "resize-1 (resize 1)"], "more": 0, "at": "w.py:29"}'
+
+    assert shown(described(context=context), OPEN)[-1] == "  for  resize-1 (resize 1)"
+
+
 def test_a_workflow_that_has_returned_says_so() -> None:
     lines = shown(described(context='{"waits_for": [], "returned": true, "open": 1}'), OPEN)
 
