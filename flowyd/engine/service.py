@@ -402,6 +402,8 @@ class Service:
     def _do_what_is_due(self, now: float) -> None:
         if self._checkpoint_at is not None and now >= self._checkpoint_at:
             self._store.checkpoint()
+            # What this turn writes is owed anew.
+            self._checkpoint_at = None
             self.trouble = ""
         if now >= self._agenda.refill_at:
             horizon_at = now + HORIZON_S

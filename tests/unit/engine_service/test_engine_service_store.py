@@ -18,6 +18,7 @@ from flowyd.engine.integrity import check_integrity
 from flowyd.engine.migrations import migrate
 from flowyd.engine.opening import open_service
 from flowyd.engine.settings import ServiceSettings
+from flowyd.engine.store import CHECKPOINT_S
 from flowyd.errors import StoreError
 from flowyd.swf.faults import InternalFailure, UnknownResourceFault
 from tests.unit.engine_service.engine_service_scene import (
@@ -133,6 +134,15 @@ def test_what_was_accepted_before_a_full_disk_was_met_outlives_the_engine(scene:
     scene.pass_time(2)
     assert scene.service.trouble == ""
     assert len(scene.history(execution)) == 3
+
+
+def test_what_a_turn_writes_that_brought_the_database_up_to_date_is_owed_anew(scene: Scene) -> None:
+    scene.start("first")
+    scene.clock.advance(CHECKPOINT_S)
+
+    scene.start("second")
+
+    assert scene.service.next_wake_at() == scene.clock.now() + CHECKPOINT_S
 
 
 def test_the_engine_recovers_when_space_returns(scene: Scene) -> None:
