@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import SwfFault
 
@@ -35,8 +37,7 @@ class Call:
         return self.action in POLLS or self.waits_for_close
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """A call and what to send for it."""
 
     call: Call

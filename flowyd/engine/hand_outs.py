@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from flowyd.engine.calls import Call
 from flowyd.engine.matching import Task
@@ -32,8 +33,7 @@ PLACES = 1_024
 _REMEMBERED = 4_096
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class HandOut:
+class HandOut(msgspec.Struct, eq=False, kw_only=True):
     """A task and the poll that got it."""
 
     key: ListKey

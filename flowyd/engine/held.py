@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.polls import Poll
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldTurn:
+class HeldTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A turn, and what must be known of it if it is lost."""
 
     #: It is durable when so many commits are (`Store.durable`).

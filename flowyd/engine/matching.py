@@ -12,6 +12,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
+import msgspec
+
 from flowyd.engine.store import Store
 from flowyd.engine.writes import ListKey
 
@@ -23,8 +25,7 @@ _KNOWN_LISTS = 10_000
 COUNT_LIMIT = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task on offer."""
 
     execution_id: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from flowyd.engine.calls import Call
 from flowyd.engine.writes import ListKey
@@ -14,8 +15,7 @@ from flowyd.swf.faults import LimitExceededFault
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
     """A poll for a task."""
 
     call: Call

@@ -15,7 +15,8 @@ import hmac
 import itertools
 import os
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from flowyd.swf.faults import ValidationException
 from flowyd.swf.limits import PAGE_TOKEN_S
@@ -33,8 +34,7 @@ _PAGE_FORM = 2
 _KINDS = ("activity", "decision")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskToken:
+class TaskToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a task token says."""
 
     #: activity or decision.

@@ -12,7 +12,8 @@ Source: SWF API Reference, the timeouts; clocks as in the recordings (within abo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from flowyd.engine.rules.events import Event, attributes_of
 from flowyd.engine.rules.state import (
@@ -34,8 +35,7 @@ LAMBDA_START_TO_CLOSE = "lambda START_TO_CLOSE"
 TIMER = "timer"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True, order=True, gc=False):
     """When something runs out; sorts by time, event id, kind."""
 
     at: float

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from flowyd.engine.rules.events import Attributes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferTask:
+class OfferTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task may be handed out to pollers of the task list."""
 
     #: activity or decision.
@@ -19,8 +20,7 @@ class OfferTask:
     scheduled_event_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawTask:
+class WithdrawTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task must no longer be handed out: it closed before it was started."""
 
     scheduled_event_id: int

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from flowyd.engine.rules.effects import AcrossEffect
 from flowyd.engine.rules.events import Attributes, Draft
 from flowyd.engine.rules.settings import Quotas
@@ -42,16 +44,14 @@ class Surroundings:
     new_run_id: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """A decision's place: the completed decision task it belongs to, and the surroundings."""
 
     completed_event_id: int
     around: Surroundings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision comes to: events, and what must happen outside."""
 
     drafts: tuple[Draft, ...]

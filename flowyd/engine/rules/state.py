@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from flowyd.engine.rules.decide_after import DecideAfter
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenDecisionTask:
+class OpenDecisionTask(msgspec.Struct, kw_only=True, gc=False):
     """A decision task that has not closed."""
 
     scheduled_event_id: int
@@ -30,8 +31,7 @@ class OpenDecisionTask:
     started_at: float = 0.0
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenActivityTask:
+class OpenActivityTask(msgspec.Struct, kw_only=True, gc=False):
     """An activity task that has not closed."""
 
     activity_id: str
