@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from email.utils import formatdate
 
 import httptools
+import msgspec
 
 from flowyd.errors import ProtocolError
 from flowyd.swf import limits
@@ -26,6 +26,8 @@ JSON = "application/json"
 
 #: Request line and headers together; what most servers allow.
 LONGEST_HEAD_BYTES = 16_384
+#: `: ` and the end of the line, around a header's name and value.
+_BESIDES_BYTES = 4
 #: How much of a body that is too large is read before the connection is cut.
 MOST_THROWN_AWAY_BYTES = 16 * limits.REQUEST_BYTES
 #: A longer name of a poll is none.
@@ -47,27 +49,27 @@ _ACTION_OF_TARGET = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, kw_only=True):
     """One request as it came."""
 
     method: str = ""
     #: Path and query.
     target: bytes = b""
     #: In the order sent, names in lower case.
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = []
     body: bytes = b""
     #: Whether the connection stays open after the answer.
     keep_alive: bool = True
     #: The body is longer than a request may be; it was thrown away.
     is_too_large: bool = False
+    #: The first value by name, made when it is first asked for.
+    _values: dict[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; None if it was not sent."""
-        for sent, value in self.headers:
-            if sent == name:
-                return value
-        return None
+        if self._values is None:
+            self._values = dict(reversed(self.headers))
+        return self._values.get(name)
 
     @property
     def action(self) -> str | None:
@@ -172,7 +174,7 @@ class RequestReader:
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._add_to_head(len(name) + len(value) + len(b": \r\n"))
+        self._add_to_head(len(name) + len(value) + _BESIDES_BYTES)
         self._request.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -213,21 +215,30 @@ class ResponseWriter:
         prefix = os.urandom(8).hex()
         self._prefix = f"{prefix[:8]}-{prefix[8:12]}-4{prefix[13:16]}-a{os.urandom(2).hex()[1:]}"
         self._count = int.from_bytes(os.urandom(5), "big")
+        #: How answers of this second begin, by status, content type and whether the connection stays open.
         self._second = 0
-        self._date = ""
+        self._begins: dict[tuple[int, str, bool], bytes] = {}
 
     def response(self, *, status: int, content_type: str, body: bytes, keep_alive: bool) -> bytes:
         """The whole answer."""
         self._count += 1
         second = int(time.time())
         if second != self._second:
-            self._second, self._date = second, formatdate(second, usegmt=True)
-        head = (
+            self._second = second
+            self._begins.clear()
+        kind = (status, content_type, keep_alive)
+        begin = self._begins.get(kind)
+        if begin is None:
+            begin = self._begins[kind] = self._begin(*kind)
+        count = self._count & 0xFFFFFFFFFFFF
+        return b"%b%012x\r\nContent-Length: %d\r\n\r\n%b" % (begin, count, len(body), body)
+
+    def _begin(self, status: int, content_type: str, keep_alive: bool) -> bytes:
+        """An answer up to the part of its request id that counts."""
+        return (
             f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
-            f"x-amzn-RequestId: {self._prefix}-{self._count & 0xFFFFFFFFFFFF:012x}\r\n"
+            f"{'' if keep_alive else 'Connection: close' + chr(13) + chr(10)}"
             f"Content-Type: {content_type}\r\n"
-            f"Content-Length: {len(body)}\r\n"
-            f"Date: {self._date}\r\n"
-            f"{'' if keep_alive else 'Connection: close' + chr(13) + chr(10)}\r\n"
-        )
-        return head.encode() + body
+            f"Date: {formatdate(self._second, usegmt=True)}\r\n"
+            f"x-amzn-RequestId: {self._prefix}-"
+        ).encode()

@@ -13,7 +13,8 @@ from typing import Any, Literal, cast
 import msgspec
 
 from flowyd.engine.request_shapes import Violation
-from flowyd.engine.request_table import OPERATIONS, attributes_member
+from flowyd.engine.request_table import DECISION_ATTRIBUTES, OPERATIONS, attributes_member
+from flowyd.engine.request_types import decoder
 from flowyd.swf.faults import SerializationException, UnknownOperationException, ValidationException
 
 #: Decisions that close the execution.
@@ -33,6 +34,29 @@ _POLLS_KEPT = 1_024
 _MOST_KEPT_BYTES = 4_096
 
 _decoder = msgspec.json.Decoder()
+
+
+#: Decision type: the member with its attributes.
+_ATTRIBUTES = {name: attributes_member(name) for name in DECISION_ATTRIBUTES}
+
+
+def checked(action: str, body: bytes) -> dict[str, Any]:
+    """The request of a known operation from its bytes: what `read` and `check` give, mostly in one go.
+
+    Raises:
+        SerializationException, ValidationException: as `read` and `check`.
+    """
+    try:
+        request = decoder(action).decode(body)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return check(action, read(body))
+    decisions = request.get("decisions")
+    if not decisions:
+        return request
+    if not all(_ATTRIBUTES[decision["decisionType"]] in decision for decision in decisions):
+        return check(action, read(body))
+    _check_close(decisions)
+    return request
 
 
 def read(body: bytes) -> object:
@@ -61,8 +85,8 @@ def check(action: str, members: object) -> dict[str, Any]:
     if shape is None:
         raise UnknownOperationException(f"Unknown operation: {action}")
     found: list[Violation] = []
-    checked = cast("dict[str, Any]", shape.check(members, "", found))
-    decisions = checked.get("decisions")
+    request = cast("dict[str, Any]", shape.check(members, "", found))
+    decisions = request.get("decisions")
     if decisions:
         _check_attributes(decisions, found)
     if found:
@@ -70,7 +94,7 @@ def check(action: str, members: object) -> dict[str, Any]:
         raise ValidationException(count + "; ".join(map(str, found)))
     if decisions:
         _check_close(decisions)
-    return checked
+    return request
 
 
 def poll(action: str, body: bytes) -> dict[str, Any]:
@@ -79,7 +103,7 @@ def poll(action: str, body: bytes) -> dict[str, Any]:
     Raises:
         SerializationException, ValidationException: as `read` and `check`.
     """
-    return (_kept_poll if len(body) <= _MOST_KEPT_BYTES else _poll)(action, body)
+    return (_kept_poll if len(body) <= _MOST_KEPT_BYTES else checked)(action, body)
 
 
 def next_poll(named: bytes) -> tuple[str, dict[str, Any]]:
@@ -103,11 +127,7 @@ class _NextPoll(msgspec.Struct):
 _next_poll = msgspec.json.Decoder(_NextPoll)
 
 
-def _poll(action: str, body: bytes) -> dict[str, Any]:
-    return check(action, read(body))
-
-
-_kept_poll = functools.lru_cache(_POLLS_KEPT)(_poll)
+_kept_poll = functools.lru_cache(_POLLS_KEPT)(checked)
 
 
 def _check_attributes(decisions: list[dict[str, Any]], found: list[Violation]) -> None:
@@ -115,7 +135,7 @@ def _check_attributes(decisions: list[dict[str, Any]], found: list[Violation]) -
     if found:
         return
     for number, decision in enumerate(decisions, 1):
-        member = attributes_member(decision["decisionType"])
+        member = _ATTRIBUTES[decision["decisionType"]]
         if member not in decision:
             path = f"decisions.{number}.member.{member}"
             found.append(Violation(value=None, path=path, constraint="Member must not be null"))

@@ -258,7 +258,7 @@ class Server:
         """
         if action in POLLS:
             return Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
-        call = Call(action=action, request=requests.check(action, requests.read(request.body)))
+        call = Call(action=action, request=requests.checked(action, request.body))
         if action in READS:
             call.waits_for_close = request.waits_for_close
         elif action in VOIDS and may_poll_next and (named := request.next_poll):

@@ -141,7 +141,7 @@ class Store:
             return
         self.committed += 1
         if later and self._overlaps():
-            self._gathered.merge(self.writes)
+            self._gathered = self._gathered.followed_by(self.writes)
             self._forget_turn()
             self.look()
             if self._under_way is None:
@@ -263,15 +263,15 @@ class Store:
             return True
         self._under_way = None
         self._since.append(statements)
-        self._owed.merge(writes)
+        self._owed = self._owed.followed_by(writes)
         self.durable = reaches_to
         self.record_s = time.monotonic() - began_at
         return True
 
     def _give_to_database(self, writes: Writes) -> None:
         """The log does not take a record: the database commits it with all that was gathered since."""
-        self._owed.merge(writes)
-        self._owed.merge(self._gathered)
+        self._owed = self._owed.followed_by(writes)
+        self._owed = self._owed.followed_by(self._gathered)
         self._gathered = Writes()
         self._in_trouble = True
         self._flush_owed()
@@ -302,7 +302,7 @@ class Store:
             self._tell_of(error)
             return False
         self._since.append(statements)
-        self._owed.merge(self.writes)
+        self._owed = self._owed.followed_by(self.writes)
         self._forget_turn()
         return True
 

@@ -32,6 +32,8 @@ _PAGE = struct.Struct(">Bd")
 _TASK_FORM = 1
 _PAGE_FORM = 2
 _KINDS = ("activity", "decision")
+#: So many of the last task tokens are remembered.
+_REMEMBERED = 4_096
 
 
 class TaskToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -58,6 +60,8 @@ class TokenCodec:
         #: Random at the start, then counted: no two tokens are alike.
         self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES - 1), "big"))
         self._page_token_s = page_token_s
+        #: What the last task tokens say, the oldest first: most come back soon, and need not be opened.
+        self._remembered: dict[str, TaskToken] = {}
 
     def task_token(
         self, kind: str, execution_id: int, run_id: str, scheduled_event_id: int, started_event_id: int
@@ -71,7 +75,17 @@ class TokenCodec:
             started_event_id,
             next(self._nonces),
         )
-        return self._sealed(head + run_id.encode(), b"")
+        text = self._sealed(head + run_id.encode(), b"")
+        self._remembered[text] = TaskToken(
+            kind=kind,
+            execution_id=execution_id,
+            run_id=run_id,
+            scheduled_event_id=scheduled_event_id,
+            started_event_id=started_event_id,
+        )
+        if len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        return text
 
     def read_task_token(self, text: str) -> TaskToken:
         """What the token says.
@@ -79,6 +93,9 @@ class TokenCodec:
         Raises:
             ValidationException: it is none of ours.
         """
+        remembered = self._remembered.get(text)
+        if remembered is not None:
+            return remembered
         record = self._opened(text, b"")
         if len(record) < _TASK.size or record[0] != _TASK_FORM:
             raise ValidationException("Invalid token")

@@ -98,7 +98,8 @@ class Writes:
         found: list[Statement] = [
             (_UPDATE_EXECUTION, [_as_changed(row) for row in self._changed_rows.values()]),
             (_INSERT_EXECUTION, [_as_inserted(row) for row in self._new_rows.values()]),
-            (_INSERT_EVENT, self._events),
+            # A copy: what follows is put behind it in place.
+            (_INSERT_EVENT, self._events.copy()),
             (_DELETE_TASK, list(self._dropped_tasks)),
             (_INSERT_TASK, list(self._new_tasks.values())),
             (_DELETE_HEARTBEATS, [(key,) for key in self._ended_heartbeats]),
@@ -122,9 +123,10 @@ class Writes:
                 new.append(row)
         return dropped, changed, new
 
-    def merge(self, later: Writes) -> None:
-        """Takes over what was written after this; the other is not used any more."""
-        self.any = self.any or later.any
+    def followed_by(self, later: Writes) -> Writes:
+        """All that was written, here and then after it; neither of the two is used any more."""
+        if not self.any:
+            return later
         self._events += later._events
         for row in later._changed_rows.values():
             self.save_execution(row)
@@ -141,6 +143,7 @@ class Writes:
             elif hand_out is None:
                 self._places_taken.discard(place)
             self._hand_outs[place] = hand_out
+        return self
 
     # Executions and events
 

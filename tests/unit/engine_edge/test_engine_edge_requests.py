@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowyd.engine import requests
-from flowyd.engine.request_table import OPERATIONS
-from flowyd.swf.faults import SerializationException, UnknownOperationException, ValidationException
+from flowyd.engine.request_shapes import (
+    Choice,
+    Flag,
+    ListOf,
+    Moment,
+    NumberText,
+    Shape,
+    Structure,
+    Whole,
+)
+from flowyd.engine.request_table import DECISION_ATTRIBUTES, OPERATIONS, attributes_member
+from flowyd.swf.faults import (
+    SerializationException,
+    SwfFault,
+    UnknownOperationException,
+    ValidationException,
+)
 
 TASK_LIST = {"domain": "d", "taskList": {"name": "list"}}
 COMPLETE = {"decisionType": "CompleteWorkflowExecution", "completeWorkflowExecutionDecisionAttributes": {}}
@@ -279,3 +295,109 @@ def test_a_next_poll_is_read_as_the_same_poll_alone() -> None:
     action, request = requests.next_poll(b'{"request":%b,"action":"PollForDecisionTask"}' % body)
 
     assert (action, request) == ("PollForDecisionTask", requests.poll("PollForDecisionTask", body))
+
+
+_TEXTS = (
+    "w",
+    "a/b",
+    "a|b",
+    "arn",
+    "",
+    " a",
+    "a\n",
+    "\n",
+    "é" * 64,
+    "x" * 256,
+    "x" * 257,
+    "x" * 32_769,
+    "\U0001f600",
+)
+_NUMBERS = (
+    "NONE",
+    "0",
+    "1",
+    "14",
+    "90",
+    "899",
+    "900",
+    "999",
+    "300",
+    "-1",
+    "+7",
+    "31536000",
+    "31536001",
+    "٣",
+    "1\n",
+)
+
+
+def _values(shape: Shape) -> st.SearchStrategy[Any]:
+    """What clients may send where the shape is asked for: mostly right, often at a bound, sometimes wrong."""
+    return st.one_of(_right(shape), _right(shape), st.sampled_from([None, 1, 0.0, 2.5, "1", True, [], {}]))
+
+
+def _right(shape: Shape) -> st.SearchStrategy[Any]:
+    match shape:
+        case Structure() if "decisionType*" in shape.members:
+            return st.sampled_from(sorted(DECISION_ATTRIBUTES)).flatmap(_decision)
+        case Structure():
+            required = {n[:-1]: _values(each) for n, each in shape.members.items() if n.endswith("*")}
+            optional = {n: _values(each) for n, each in shape.members.items() if not n.endswith("*")}
+            optional["unknown"] = st.just("x")
+            return st.fixed_dictionaries(required, optional=optional)
+        case ListOf():
+            return st.lists(_values(shape.item), max_size=6)
+        case Choice():
+            return st.sampled_from([*shape.values, "NONE"])
+        case Whole():
+            return st.sampled_from([shape.lowest - 1, shape.lowest, shape.highest, shape.highest + 1, 3.0])
+        case Flag():
+            return st.booleans()
+        case Moment():
+            return st.sampled_from([0, 1.5, 1_700_000_000])
+        case NumberText():
+            return st.sampled_from(_NUMBERS)
+    return st.sampled_from(_TEXTS)
+
+
+def _decision(decision_type: str) -> st.SearchStrategy[Any]:
+    attributes = {attributes_member(decision_type): _right(DECISION_ATTRIBUTES[decision_type])}
+    return st.fixed_dictionaries({"decisionType": st.just(decision_type)}, optional=attributes)
+
+
+def _outcome(check: Callable[[], dict[str, Any]]) -> object:
+    try:
+        return check()
+    except SwfFault as fault:
+        return type(fault), fault.message
+
+
+@pytest.mark.parametrize("action", sorted(OPERATIONS))
+@given(data=st.data())
+def test_a_request_read_in_one_go_is_the_one_that_the_table_gives(action: str, data: st.DataObject) -> None:
+    body = json.dumps(data.draw(_right(OPERATIONS[action]))).encode()
+
+    in_one_go = _outcome(lambda: requests.checked(action, body))
+
+    assert in_one_go == _outcome(lambda: requests.check(action, requests.read(body)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'{"taskToken":"t","taskToken":1}',
+        b'{"taskToken":1,"taskToken":"t"}',
+        b'{"taskToken":"\\ud800"}',
+        b'{"taskToken":"\xff"}',
+        b'{"taskToken":"t"} x',
+    ],
+)
+def test_odd_bytes_are_what_the_table_says(body: bytes) -> None:
+    action = "RespondActivityTaskCompleted"
+
+    in_one_go = _outcome(lambda: requests.checked(action, body))
+
+    assert in_one_go == _outcome(lambda: requests.check(action, requests.read(body)))
