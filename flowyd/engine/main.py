@@ -13,7 +13,6 @@ import ipaddress
 import logging
 import resource
 import select
-import selectors
 import signal
 import socket
 import ssl
@@ -30,6 +29,7 @@ from flowyd.engine.gauges import gauges_of
 from flowyd.engine.keys import load_keys
 from flowyd.engine.metrics import Metrics
 from flowyd.engine.opening import open_service
+from flowyd.engine.rounds import RoundSelector
 from flowyd.engine.server import Server
 from flowyd.engine.service import Service
 from flowyd.engine.settings import settings_of
@@ -98,13 +98,14 @@ def run_engine(settings: EngineSettings, sockets: Sequence[socket.socket], ready
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
-    selector = selectors.EpollSelector()
+    selector = RoundSelector()
     loop = asyncio.SelectorEventLoop(selector)
+    selector.begin(loop)
     come_in = select.poll()
     come_in.register(selector.fileno(), select.POLLIN)
     try:
         loop.run_until_complete(
-            _serve(service, clock, settings, endpoints, ready, lambda: bool(come_in.poll(0)))
+            _serve(service, clock, settings, endpoints, ready, selector, lambda: bool(come_in.poll(0)))
         )
     finally:
         loop.close()
@@ -118,6 +119,7 @@ async def _serve(
     settings: EngineSettings,
     endpoints: Sequence[_Endpoint],
     ready: Callable[[], None],
+    selector: RoundSelector,
     more_waits: Callable[[], bool],
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -131,6 +133,7 @@ async def _serve(
         now=clock.now,
         metrics=metrics,
         most_connections=min(settings.limits.connections, _raised_file_limit() - _OTHER_DESCRIPTORS),
+        soon=selector.call_last,
         more_waits=more_waits,
     )
     for endpoint in endpoints:

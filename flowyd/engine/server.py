@@ -87,9 +87,15 @@ class Server:
         now: Callable[[], float],
         metrics: Metrics,
         most_connections: int,
+        soon: Callable[[Callable[[], object]], object] | None = None,
         more_waits: Callable[[], bool] | None = None,
     ) -> None:
-        """`more_waits`: whether something has come in that the loop has not seen yet; None: nobody knows."""
+        """One engine's server.
+
+        Args:
+            soon: calls when what has come in at the same time was taken; None: the loop's `call_soon`.
+            more_waits: whether something has come in that the loop has not seen yet; None: nobody knows.
+        """
         self._service = service
         #: The clock of the service's wake-up times.
         self._now = now
@@ -99,6 +105,7 @@ class Server:
         #: What tells that turns are durable; None: it is not watched.
         self._watched: int | None = None
         self._loop = asyncio.get_running_loop()
+        self._soon = soon or self._loop.call_soon
         self._responses = ResponseWriter()
         self._connections: dict[Connection, None] = {}
         self._ready: list[Call] = []
@@ -304,7 +311,7 @@ class Server:
     def _turn_soon(self) -> None:
         if not self._turn_is_due:
             self._turn_is_due = True
-            self._loop.call_soon(self._take_turn)
+            self._soon(self._take_turn)
 
     def _take_turn(self) -> None:
         self._turn_is_due = False
