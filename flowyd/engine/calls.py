@@ -16,6 +16,11 @@ from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import SwfFault
 
 
+def may_wait(action: str | None, *, waits_for_close: bool) -> bool:
+    """Whether a call may be answered in a later turn than its own."""
+    return action in POLLS or waits_for_close
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class Call:
     """One request under way; compared by identity, since two equal requests are two calls."""
@@ -34,7 +39,7 @@ class Call:
     @property
     def may_wait(self) -> bool:
         """Whether a later turn may answer it. Once nobody reads the answer it is withdrawn."""
-        return self.action in POLLS or self.waits_for_close
+        return may_wait(self.action, waits_for_close=self.waits_for_close)
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):

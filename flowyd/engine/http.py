@@ -16,9 +16,10 @@ from email.utils import formatdate
 import httptools
 import msgspec
 
+from flowyd.engine.calls import may_wait
 from flowyd.errors import ProtocolError
 from flowyd.swf import limits
-from flowyd.swf.actions import ACTIONS, LEGACY_TARGET_PREFIX, POLLS, TARGET_PREFIX
+from flowyd.swf.actions import ACTIONS, LEGACY_TARGET_PREFIX, TARGET_PREFIX
 
 JSON_1_0 = "application/x-amz-json-1.0"
 #: What old clients send, and then expect.
@@ -95,7 +96,7 @@ class HttpRequest(msgspec.Struct, kw_only=True):
     @property
     def may_wait(self) -> bool:
         """Whether the answer may be a while in coming."""
-        return self.action in POLLS or self.waits_for_close
+        return may_wait(self.action, waits_for_close=self.waits_for_close)
 
     @property
     def answer_type(self) -> str:

@@ -35,6 +35,7 @@ from flowyd.engine.held import HeldTurn, HeldTurns
 from flowyd.engine.histories import history
 from flowyd.engine.matching import Matching, Task
 from flowyd.engine.operations import OPERATIONS, description
+from flowyd.engine.overlap import Overlap
 from flowyd.engine.polls import Poll, WaitingPolls
 from flowyd.engine.recording import Recorder
 from flowyd.engine.registry import Registry
@@ -92,8 +93,7 @@ class Service:
         #: Whether calls wait already that the next turn could begin with, so that this one need not be waited
         #: for; to be set by whoever looks when `fileno` becomes readable.
         self.more_waits: Callable[[], bool] = _never
-        #: Whether calls came in while the last turn was being written; whether a turn has joined this one.
-        self._is_busy = self._is_joined = False
+        self._overlap = Overlap()
         #: How long the last turn's commit took, seconds; None: it had nothing to write.
         self.commit_s: float | None = None
         #: When the database is to have what is owed to it; None: it has everything.
@@ -197,7 +197,7 @@ class Service:
             # Also a bug: what is held must not be taken for durable later.
             return self._without_store((), error)
         if not self._store.is_writing:
-            self._is_busy = self._is_joined
+            self._overlap.was_written()
         self._note_what_is_owed(self._clock.now())
         return self._released()
 
@@ -274,16 +274,11 @@ class Service:
 
     def _commit(self) -> None:
         """Waits for the disk, or, where other calls have come in or are likely to, goes on meanwhile."""
-        store = self._store
-        if store.is_writing:
-            self._is_joined = True
-            store.commit(later=True)
-        elif self._is_busy or self.more_waits():
-            self._is_joined = False
-            store.commit(later=True)
+        if self._overlap.goes_on(is_writing=self._store.is_writing, more_waits=self.more_waits):
+            self._store.commit(later=True)
         else:
-            store.commit()
-            self._is_busy = self.more_waits()
+            self._store.commit()
+            self._overlap.was_waited_for(more_waits=self.more_waits())
 
     def _released(self) -> list[Answered]:
         overdue, self._overdue = self._overdue, []
