@@ -9,11 +9,13 @@ Sources: io_setup(2), io_submit(2), io_getevents(2); struct iocb in linux/aio_ab
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
 import os
 import platform
+import select
 import struct
 
 #: Numbers of io_setup, io_destroy, io_submit and io_getevents.
@@ -26,6 +28,8 @@ _TELL_EVENTFD = 1
 _EVENT = struct.Struct("=QQqq")
 #: What an eventfd is read by.
 _COUNT_BYTES = 8
+#: How long the news of a write that is given up may take to come, at most, seconds.
+_LAST_NEWS_S = 1.0
 
 
 class AsyncWrite:
@@ -47,6 +51,8 @@ class AsyncWrite:
         self._iocb = ctypes.create_string_buffer(_IOCB.size)
         self._list = (ctypes.c_void_p * 1)(ctypes.addressof(self._iocb))
         self._event = ctypes.create_string_buffer(_EVENT.size)
+        #: Whether the kernel did not tell of an end: none is begun any more.
+        self.is_lost = False
 
     def fileno(self) -> int:
         """Of the eventfd that becomes readable; `result` takes the news."""
@@ -68,9 +74,15 @@ class AsyncWrite:
         """The bytes written, once; None if the write has not ended and is not to be waited for.
 
         Raises:
-            OSError: the write failed.
+            OSError: the write failed; or the kernel did not tell (`is_lost`), so what was written is unknown,
+                but nothing is under way.
         """
-        if not self._system_call(self._get_events, self._context, int(wait), 1, self._event, None):
+        try:
+            ended = self._system_call(self._get_events, self._context, int(wait), 1, self._event, None)
+        except OSError:
+            self._give_up()
+            raise
+        if not ended:
             return None
         # The kernel hands out the event a moment before it counts the eventfd up, which is waited for.
         os.read(self._eventfd, _COUNT_BYTES)
@@ -81,8 +93,18 @@ class AsyncWrite:
 
     def close(self) -> None:
         """Waits for a write that is under way, and ends."""
-        self._system_call(self._destroy, self._context)
+        if not self.is_lost:
+            self._system_call(self._destroy, self._context)
         os.close(self._eventfd)
+
+    def _give_up(self) -> None:
+        """Waits for a write that is under way, without its result; the eventfd stays, and is quiet."""
+        self.is_lost = True
+        # If there is no context any more, what was under way has ended with it.
+        with contextlib.suppress(OSError):
+            self._system_call(self._destroy, self._context)
+        if select.select([self._eventfd], [], [], _LAST_NEWS_S)[0]:
+            os.read(self._eventfd, _COUNT_BYTES)
 
     def _system_call(self, number: int, *arguments: object) -> int:
         while (result := int(self._call(number, *arguments))) < 0:

@@ -234,7 +234,7 @@ class _Blocks:
         if self._is_proved and self._can_overlap is None:
             self._async = _async_write()
             self._can_overlap = self._async is not None
-        return bool(self._can_overlap)
+        return bool(self._can_overlap) and self._async is not None and not self._async.is_lost
 
     def fileno(self) -> int:
         return self._async.fileno() if self._async is not None else -1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flowyd.engine.async_write import AsyncWrite
+from tests.unit.engine_service.aio_contexts import end_contexts
 from tests.unit.engine_service.no_space import no_file_grows
 
 BLOCK_BYTES = 4096
@@ -89,6 +90,20 @@ def test_a_write_that_fails_is_told_at_its_end_and_the_next_one_succeeds(tmp_pat
         write.begin(file, memory, BLOCK_BYTES, 0)
 
         assert write.result(wait=True) == BLOCK_BYTES
+
+
+def test_where_the_kernel_does_not_tell_of_the_end_nothing_is_under_way_any_more(tmp_path: Path) -> None:
+    with opened(tmp_path / "f", os.O_RDWR | os.O_DIRECT) as (write, file):
+        write.begin(file, blocks(b"x"), BLOCK_BYTES, 0)
+        end_contexts()
+
+        with pytest.raises(OSError, match="Invalid argument"):
+            write.result(wait=True)
+
+        assert write.is_lost
+        assert not select.select([write], [], [], 0)[0]
+        with pytest.raises(OSError, match="Invalid argument"):
+            write.begin(file, blocks(b"x"), BLOCK_BYTES, 0)
 
 
 def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from flowyd.engine.redo_log import MOST_BYTES, SALT_BYTES, RedoLog, redo_log_of
 from flowyd.engine.store import Store
 from flowyd.engine.writes import ExecutionRow, Statement
 from flowyd.errors import StoreError
+from tests.unit.engine_service.aio_contexts import end_contexts
 from tests.unit.engine_service.no_space import no_file_grows
 
 SALT = bytes(range(SALT_BYTES))
@@ -362,6 +363,28 @@ def test_what_was_not_waited_for_at_a_kill_is_a_beginning_of_what_was_committed(
         begin_turns(store, 1, 2, 3)
 
     assert left_by(tmp_path / "db") == [1]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_where_the_end_of_a_record_is_not_told_the_database_takes_what_was_committed(
+    tmp_path: Path, waits: bool
+) -> None:
+    with overlapping(tmp_path / "db") as store:
+        begin_turns(store, 1, 2)
+        assert store.is_writing
+        end_contexts()
+
+        if waits:
+            store.wait()
+        else:
+            store.look()
+
+        assert not store.is_writing
+        assert later_turns(store) == (2, 2)
+        assert event_count(tmp_path / "db") == 2
+        begin_turns(store, 3)
+        assert later_turns(store) == (3, 3)
+    assert left_by(tmp_path / "db") == [1, 2, 3]
 
 
 def test_looking_finds_turns_durable_in_their_order(tmp_path: Path) -> None:
