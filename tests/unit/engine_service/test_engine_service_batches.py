@@ -33,7 +33,7 @@ def ids(scene: Scene, call: Call) -> list[str]:
 
 def tasks(scene: Scene, call: Call) -> list[dict[str, Any]]:
     answer = scene.answer(call)
-    found: list[dict[str, Any]] = answer["tasks"] if "tasks" in answer else [answer]
+    found: list[dict[str, Any]] = answer.get("tasks", [answer])
     return found
 
 
