@@ -1,11 +1,12 @@
 """The engine's server: turns, waiting polls, who may connect.
 
 Theory: each connection has one request under way, or a few without result that came together; what else it
-pipelines waits behind, so one connection cannot crowd out others. The requests that have come in when the loop comes round form one turn of the
-service, the first so many of them if they are many, so that deadlines are looked at between; their answers
-are written after it. A poll that finds no task stays with the service and is answered by a later turn, and so
-does a call that waits for an end. If its connection ends meanwhile, it is withdrawn; if a task was handed out
-on a connection that breaks before anything more came over it, the service offers that task again.
+pipelines waits behind, so one connection cannot crowd out others. The requests that have come in when the
+loop comes round form one turn of the service, the first so many of them if they are many, so that deadlines
+are looked at between; their answers are written after it. A poll that finds no task stays with the service
+and is answered by a later turn, and so does a call that waits for an end. If its connection ends meanwhile,
+it is withdrawn; if a task was handed out on a connection that breaks before anything more came over it, the
+service offers that task again.
 Clean end of stream means the peer read its answer; a reset or a failed write means it did not.
 No client can hurt another: connections, head and body sizes, time to send a request and time to read an
 answer are limited; at the limit of connections the one that has been idle longest is closed.
