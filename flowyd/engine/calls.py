@@ -15,6 +15,9 @@ import msgspec
 from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import SwfFault
 
+#: More tasks are in no answer.
+MOST_TASKS = 32
+
 
 def may_wait(action: str | None, *, waits_for_close: bool) -> bool:
     """Whether a call may be answered in a later turn than its own."""
@@ -31,10 +34,17 @@ class Call:
     request: dict[str, Any]
     #: What the caller calls a poll, the same when it repeats one whose answer it has not read; or empty.
     poll_id: str = ""
+    #: How many tasks a poll takes at most, if it has an id.
+    most_tasks: int = 1
     #: A poll that came in the same message; it begins when this call was carried out, if it was no fault.
     next_poll: Call | None = None
     #: A description that is wanted when the execution is closed.
     waits_for_close: bool = False
+
+    def take_several(self, most_tasks: int) -> None:
+        """Lets a poll for decision tasks that has an id be answered with so many, within our limit."""
+        if self.poll_id and self.action == "PollForDecisionTask":
+            self.most_tasks = max(1, min(most_tasks, MOST_TASKS))
 
     @property
     def may_wait(self) -> bool:

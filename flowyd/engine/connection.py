@@ -1,8 +1,8 @@
 """One connection of the engine's server: requests in, answers out, in order, and what its end means.
 
-A connection has at most one request under way. What it pipelines waits as it came, and is read in slices
-when its turn comes, so neither much sent at once nor many small requests keep others waiting or fill memory.
-See `server` for the theory.
+A connection has one request under way, or a few that have no result, whose answers leave together. What
+else it pipelines waits as it came, and is read in slices when its turn comes, so neither much sent at once
+nor many small requests keep others waiting or fill memory. See `server` for the theory.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ import asyncio
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol, cast
 
 from flowyd.engine import http
 from flowyd.engine.calls import Call
 from flowyd.engine.http import PROCESSING, HttpRequest, RequestReader
 from flowyd.errors import ProtocolError
-from flowyd.swf.actions import POLLS
+from flowyd.swf.actions import POLLS, VOIDS
 from flowyd.swf.faults import SwfFault, ValidationException
 
 #: How long a request may take to come in whole, and an answer to be read, seconds.
 REQUEST_S = 30.0
-#: Bytes that are read as HTTP at once, and requests that are begun in one round of the loop: what one
-#: connection may do before it is the others' turn.
+#: Bytes that are read as HTTP at once, and requests that are answered at once in one round of the loop: what
+#: one connection may do before it is the others' turn.
 _SLICE_BYTES = 4_096
-_BEGUN_PER_ROUND = 4
+_ANSWERED_PER_ROUND = 4
+#: Requests without result that may be under way at once.
+_MOST_UNDER_WAY = 16
 #: More than this is not read from a connection while a request of it is under way.
 _MOST_UNREAD_BYTES = 65_536
 #: What a request that waits takes in memory besides its body, about.
@@ -44,7 +47,7 @@ class Host(Protocol):
     """The server, as a connection sees it."""
 
     def enter(self, connection: Connection) -> None: ...
-    def leave(self, connection: Connection, call: Call | None) -> None: ...
+    def leave(self, connection: Connection, calls: Iterable[Call]) -> None: ...
     def withdraw(self, call: Call) -> bool: ...
     def offer_again(self, call: Call) -> None: ...
     def acknowledge_soon(self, connection: Connection) -> None: ...
@@ -52,11 +55,35 @@ class Host(Protocol):
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes: ...
 
 
+class _Exchange:
+    """A request under way."""
+
+    __slots__ = ("call", "request", "response")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        #: Its call, or the poll behind that once it was carried out; None while it is looked at.
+        self.call: Call | None = None
+        #: The answer; empty until it is there.
+        self.response = b""
+
+    def is_of(self, call: Call) -> bool:
+        """Whether the call, or the poll behind it, is what was asked for."""
+        return self.call is call or (self.call is not None and self.call.next_poll is call)
+
+    @property
+    def may_be_followed(self) -> bool:
+        """Whether another request may begin before this one is answered, which is done soon and shortly."""
+        call = self.call
+        return (
+            call is not None and call.next_poll is None and call.action in VOIDS and self.request.keep_alive
+        )
+
+
 class Connection(asyncio.Protocol):
-    """One connection: reads requests, has one of them under way, writes answers in order."""
+    """One connection: reads requests, has one or a few of them under way, writes answers in order."""
 
     __slots__ = (
-        "_call",
         "_gate",
         "_handed_out",
         "_has_ended",
@@ -68,9 +95,9 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_owes_interim",
         "_reader",
-        "_request",
         "_round_is_due",
         "_transport",
+        "_under_way",
         "_unread",
         "_used",
         "_waiting",
@@ -86,11 +113,10 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         #: Bytes that came and are not read as HTTP yet.
         self._unread = b""
-        #: Requests read and not begun, the one under way, and its call.
+        #: Requests read and not begun, and those under way: one, or several that `may_be_followed`.
         self._waiting: deque[HttpRequest] = deque()
-        self._request: HttpRequest | None = None
-        self._call: Call | None = None
-        #: The poll whose answer was the last thing written, while nothing more has come in.
+        self._under_way: list[_Exchange] = []
+        #: The poll whose answer is the last thing to be written, while nothing more has come in.
         self._handed_out: Call | None = None
         #: Whether the peer does not know yet that the call before the poll under way was carried out.
         self._owes_interim = False
@@ -109,7 +135,12 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
-        return self._request is None and not self._waiting and not self._unread
+        return not self._under_way and not self._waiting and not self._unread
+
+    @property
+    def has_unread_task(self) -> bool:
+        """Whether a task was handed out here that nothing has followed yet."""
+        return self._handed_out is not None
 
     @property
     def is_local(self) -> bool:
@@ -137,7 +168,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._handed_out = None
         self._unread = self._unread + data if self._unread else data
-        if self._request is None and not self._round_is_due:
+        if not self._round_is_due:
             self._go_on()
         if len(self._unread) > _MOST_UNREAD_BYTES and self._is_reading:
             self._is_reading = False
@@ -146,19 +177,19 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer sends no more: a call that waits is withdrawn, anything else is answered first."""
         self._has_ended = True
-        call = self._call
+        call = self._under_way[-1].call if self._under_way else None
         if call is not None and self._host.withdraw(call) and call.may_wait:
             self.acknowledge()
-            self._call = self._request = None
+            self._under_way.pop()
             self._drop_waiting()
         # An encrypted connection has no half that could stay open.
         return not self.is_idle and not self._is_encrypted
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._host.leave(self, self._call)
+        self._host.leave(self, [each.call for each in self._under_way if each.call is not None])
         if self._handed_out is not None and (exc is not None or self._is_aborted):
             self._host.offer_again(self._handed_out)
-        self._call = self._request = self._handed_out = None
+        self._under_way, self._handed_out = [], None
         self._drop_waiting()
 
     def pause_writing(self) -> None:
@@ -167,8 +198,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_writable = True
-        if self._request is None:
-            self._go_on()
+        self._go_on()
 
     def answer(self, call: Call, result: bytes | SwfFault) -> None:
         """Sends the answer of a call, unless it is out, and goes on with the next request.
@@ -176,40 +206,49 @@ class Connection(asyncio.Protocol):
         Of a call with a poll behind it, the poll's answer says that the call was carried out, or else, if
         that takes longer, an interim answer does.
         """
-        under_way, request = self._call, self._request
-        if under_way is None or request is None:
+        exchange = next((each for each in self._under_way if each.is_of(call)), None)
+        if exchange is None or exchange.response:
             return
-        if call is under_way and call.next_poll is not None and not isinstance(result, SwfFault):
-            self._call = call.next_poll
+        is_fault = isinstance(result, SwfFault)
+        if call is exchange.call and call.next_poll is not None and not is_fault:
+            exchange.call = call.next_poll
             self._owes_interim = True
             self._host.acknowledge_soon(self)
             return
-        if call is not under_way and call is not under_way.next_poll:
-            return
-        self._owes_interim = self._owes_interim or call is not under_way
-        if isinstance(result, SwfFault):
+        response = self._host.response(call.action, result, exchange.request)
+        if is_fault and (self._owes_interim or call is not exchange.call):
             # Without it this would be a fault of the call.
-            self.acknowledge()
-        self._owes_interim = False
-        self._call = None
-        self.write(self._host.response(call.action, result, request))
-        if call.action in POLLS and not isinstance(result, SwfFault):
-            self._handed_out = call
+            response = PROCESSING + response
+        if call.action in POLLS:
+            self._owes_interim = False
+            self._handed_out = None if is_fault else call
+        exchange.response = response
+        self._send()
         self._go_on()
 
     def acknowledge(self) -> None:
         """Says that the call before the poll under way was carried out, unless that was said."""
         if self._owes_interim:
             self._owes_interim = False
-            self._transport.write(PROCESSING)
+            *before, poll = self._under_way
+            self._under_way = [poll]
+            self._transport.write(b"".join(each.response for each in before) + PROCESSING)
 
     def write(self, response: bytes) -> None:
-        """Sends a whole answer to the request under way."""
-        request, self._request = self._request, None
+        """Sends a whole answer to the request that was begun last."""
+        self._under_way[-1].response = response
+        self._send()
+
+    def _send(self) -> None:
+        """Writes the answers if all are there."""
+        under_way = self._under_way
+        if not all(each.response for each in under_way):
+            return
+        self._under_way = []
         self._used = True
         self.changed_at = self._loop.time()
-        self._transport.write(response)
-        if request is not None and not request.keep_alive:
+        self._transport.write(b"".join([each.response for each in under_way]))
+        if not under_way[-1].request.keep_alive:
             self._drop_waiting()
             self._transport.close()
 
@@ -224,18 +263,24 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _go_on(self) -> None:
-        """Begins requests until one is under way, the peer must read first, or it is the others' turn."""
-        for _ in range(_BEGUN_PER_ROUND):
-            if self._request is not None or not self._is_writable:
+        """Begins requests until one must be waited for, the peer must read, or it is the others' turn."""
+        answered = 0
+        while answered < _ANSWERED_PER_ROUND:
+            under_way = self._under_way
+            if (under_way and not under_way[-1].may_be_followed) or not self._is_writable:
                 return
             if not self._waiting and not self._read_slices():
                 break
+            if under_way and (len(under_way) >= _MOST_UNDER_WAY or self._waiting[0].action not in VOIDS):
+                return
             request = self._waiting.popleft()
             if self._has_ended and request.may_wait:
                 continue
-            self._request = request
-            self._call = self._host.take(self, request, self._gate)
-        if self._request is not None:
+            exchange = _Exchange(request)
+            under_way.append(exchange)
+            exchange.call = self._host.take(self, request, self._gate)
+            answered += exchange.call is None
+        if self._under_way:
             return
         if self._waiting or self._unread:
             self._round_is_due = True
@@ -278,7 +323,7 @@ class Connection(asyncio.Protocol):
         """Answers what cannot be read, and closes."""
         request = HttpRequest(keep_alive=False)
         fault = ValidationException(f"The request cannot be read: {error}")
-        self._request = request
+        self._under_way.append(_Exchange(request))
         self.write(self._host.response("", fault, request))
 
 

@@ -4,8 +4,8 @@ A turn commits the Started events before its answers leave. An engine that ends 
 that breaks under the answer, leaves a started task that nobody runs. Two things bring it back:
 
 - the poll is repeated under the id that its caller gave it (`Call.poll_id`): it is answered with the very
-  task that it was answered with before, as long as that is still started;
-- the server sees that an answer was not read: the task is offered to all polls of its list again.
+  tasks that it was answered with before, as far as they are still started;
+- the server sees that an answer was not read: its tasks are offered to all polls of their list again.
 
 Both must outlive the engine, so the last hand-outs to polls with an id, and what is offered again, are in
 the table `hand_out`, written in the transaction of the Started events. The table is a ring: a hand-out takes
@@ -29,7 +29,9 @@ from flowyd.engine.writes import HandOutRow, ListKey
 #: Places of the ring. At least the hand-outs of the last turn must fit, so it is more than the pollers of one
 #: host; a smaller ring touches fewer pages.
 PLACES = 1_024
-#: So many hand-outs are remembered without a row, in case the answer turns out not to have been read.
+#: So many hand-outs of one turn may go to polls that have a task already.
+_MOST_BESIDES = PLACES // 4
+#: Answers of polls that are remembered without a row, in case one turns out not to have been read.
 _REMEMBERED = 4_096
 
 
@@ -53,8 +55,9 @@ class HandOuts:
     def __init__(self, is_current: Callable[[HandOut], bool]) -> None:
         """`is_current`: whether a task is still as it was handed out."""
         self._is_current = is_current
-        self._by_call: OrderedDict[Call, HandOut] = OrderedDict()
-        self._by_id: dict[str, HandOut] = {}
+        #: What each poll was answered with, by call and by id.
+        self._by_call: OrderedDict[Call, list[HandOut]] = OrderedDict()
+        self._by_id: dict[str, list[HandOut]] = {}
         #: What the table holds, by place.
         self._rows: dict[int, HandOut] = {}
         #: Places that certainly have a row.
@@ -77,25 +80,41 @@ class HandOuts:
             self._next_number = number + 1
         for identity, handed_out in youngest.items():
             if handed_out.poll_id:
-                self._by_id[handed_out.poll_id] = handed_out
+                self._by_id.setdefault(handed_out.poll_id, []).append(handed_out)
             else:
                 self._offered[identity] = handed_out
 
-    def repeated(self, call: Call, key: ListKey) -> HandOut | None:
-        """What the same poll was answered with before, if it was."""
-        handed_out = self._by_id.get(call.poll_id)
-        return handed_out if handed_out is not None and handed_out.key == key else None
+    @property
+    def has_room(self) -> bool:
+        """Whether polls that have a task already may get another one in this turn."""
+        return len(self._staged) < _MOST_BESIDES
 
-    def answer_again(self, handed_out: HandOut, call: Call) -> None:
-        """The repeated poll is answered in place of the one before; the row stands."""
-        if handed_out.call is not None:
-            self._by_call.pop(handed_out.call, None)
-        handed_out.call = call
-        self._by_call[call] = handed_out
+    def repeated(self, call: Call, key: ListKey) -> list[HandOut]:
+        """What the same poll was answered with before and is still to be had; empty: it was not."""
+        before = self._by_id.get(call.poll_id)
+        if before is None or before[0].key != key:
+            return []
+        current = [handed_out for handed_out in before if self._is_current(handed_out)]
+        if not current:
+            # The rows go with time.
+            del self._by_id[call.poll_id]
+        return current
 
-    def forget(self, handed_out: HandOut) -> None:
-        """The task is not to be had any more; its row goes with time."""
-        self._by_id.pop(handed_out.poll_id, None)
+    def answer_again(self, store: Store, call: Call, again: list[HandOut]) -> list[HandOut]:
+        """The repeated poll is answered in place of the one before; the rows stand.
+
+        Returns:
+            what is offered to all polls instead, because this one takes fewer tasks than the one before.
+        """
+        taken, rest = again[: call.most_tasks], again[call.most_tasks :]
+        for handed_out in taken:
+            if handed_out.call is not None:
+                self._by_call.pop(handed_out.call, None)
+            handed_out.call = call
+        self._by_call[call] = self._by_id[call.poll_id] = taken
+        for handed_out in rest:
+            self._offer(store, handed_out)
+        return rest
 
     def stage(self, store: Store, call: Call, key: ListKey, run_id: str, task: Task) -> None:
         """Notes a hand-out of this turn, in its transaction."""
@@ -112,10 +131,11 @@ class HandOuts:
             if self._offered:
                 self._offered.pop(_identity(handed_out.task), None)
             assert handed_out.call is not None
-            self._by_call[handed_out.call] = handed_out
+            together = self._by_call.setdefault(handed_out.call, [])
+            together.append(handed_out)
             if handed_out.number is not None:
                 self._take_place(handed_out, handed_out.number)
-                self._by_id[handed_out.poll_id] = handed_out
+                self._by_id[handed_out.poll_id] = together
         self._staged.clear()
         while len(self._by_call) > _REMEMBERED:
             self._by_call.popitem(last=False)
@@ -133,24 +153,29 @@ class HandOuts:
         for identity, handed_out in self._offered.items():
             handed_out.number = None
             left._offered.setdefault(identity, handed_out)
-        for poll_id, handed_out in list(left._by_id.items()):
-            if _identity(handed_out.task) in left._offered:
+        for poll_id, together in list(left._by_id.items()):
+            kept = [each for each in together if _identity(each.task) not in left._offered]
+            if kept:
+                left._by_id[poll_id] = kept
+            else:
                 del left._by_id[poll_id]
         return left
 
-    def offer_again(self, store: Store, call: Call) -> HandOut | None:
-        """The answer was not read: whoever polls next may have the task. None if it is not known."""
-        handed_out = self._by_call.pop(call, None)
-        if handed_out is None:
-            return None
+    def offer_again(self, store: Store, call: Call) -> list[HandOut]:
+        """The answer was not read: whoever polls next may have its tasks. Empty if it is not known."""
+        together = self._by_call.pop(call, [])
+        for handed_out in together:
+            self._by_id.pop(handed_out.poll_id, None)
+            self._offer(store, handed_out)
+        return together
+
+    def _offer(self, store: Store, handed_out: HandOut) -> None:
         self._drop_row(store, handed_out)
-        self._by_id.pop(handed_out.poll_id, None)
         handed_out.poll_id, handed_out.call = "", None
         self._write_row(store, handed_out)
         assert handed_out.number is not None
         self._take_place(handed_out, handed_out.number)
         self._offered[_identity(handed_out.task)] = handed_out
-        return handed_out
 
     def offered(self) -> list[HandOut]:
         """What is offered again and was not taken yet."""
@@ -163,7 +188,7 @@ class HandOuts:
 
     def _take_place(self, handed_out: HandOut, number: int) -> None:
         before = self._rows.get(number % PLACES)
-        if before is not None and self._by_id.get(before.poll_id) is before:
+        if before is not None and before in self._by_id.get(before.poll_id, ()):
             del self._by_id[before.poll_id]
         self._rows[number % PLACES] = handed_out
         self._on_disk.add(number % PLACES)

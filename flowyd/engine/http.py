@@ -84,6 +84,12 @@ class HttpRequest(msgspec.Struct, kw_only=True):
         return sent.decode() if len(sent) <= LONGEST_POLL_ID and sent.isascii() else ""
 
     @property
+    def most_tasks(self) -> int:
+        """How many tasks this poll takes at most, if the caller has named it."""
+        sent = self.header(b"x-flowyd-tasks") or b""
+        return int(sent) if len(sent) <= 3 and sent.isdigit() else 1
+
+    @property
     def next_poll(self) -> bytes:
         """A poll to begin once this request was carried out, as JSON (`requests.next_poll`); empty: none."""
         return self.header(b"x-flowyd-next-poll") or b""

@@ -106,8 +106,10 @@ def poll(action: str, body: bytes) -> dict[str, Any]:
     return (_kept_poll if len(body) <= _MOST_KEPT_BYTES else checked)(action, body)
 
 
-def next_poll(named: bytes) -> tuple[str, dict[str, Any]]:
-    """Action and checked request of a poll that came with an answer: `{"action": …, "request": …}`.
+def next_poll(named: bytes) -> tuple[str, dict[str, Any], int]:
+    """Action, checked request and most tasks of a poll that came with an answer.
+
+    It is `{"action": …, "request": …}`, and may have `"tasks"`, how many it takes at most.
 
     Raises:
         SerializationException, ValidationException: it is no such object, or its request is wrong.
@@ -116,12 +118,13 @@ def next_poll(named: bytes) -> tuple[str, dict[str, Any]]:
         both = _next_poll.decode(named)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise SerializationException(f"The next poll is no poll: {error}") from error
-    return both.action, poll(both.action, bytes(both.request))
+    return both.action, poll(both.action, bytes(both.request)), both.tasks
 
 
 class _NextPoll(msgspec.Struct):
     action: Literal["PollForActivityTask", "PollForDecisionTask"]
     request: msgspec.Raw
+    tasks: int = 1
 
 
 _next_poll = msgspec.json.Decoder(_NextPoll)

@@ -1,11 +1,12 @@
 """The engine's server: turns, waiting polls, who may connect.
 
-Theory: each connection has at most one request under way; what it pipelines waits behind, so one connection
-cannot crowd out others. The requests that have come in when the loop comes round form one turn of the
-service, the first so many of them if they are many, so that deadlines are looked at between; their answers
-are written after it. A poll that finds no task stays with the service and is answered by a later turn, and so
-does a call that waits for an end. If its connection ends meanwhile, it is withdrawn; if a task was handed out
-on a connection that breaks before anything more came over it, the service offers that task again.
+Theory: each connection has one request under way, or a few without result that came together; what else it
+pipelines waits behind, so one connection cannot crowd out others. The requests that have come in when the
+loop comes round form one turn of the service, the first so many of them if they are many, so that deadlines
+are looked at between; their answers are written after it. A poll that finds no task stays with the service
+and is answered by a later turn, and so does a call that waits for an end. If its connection ends meanwhile,
+it is withdrawn; if a task was handed out on a connection that breaks before anything more came over it, the
+service offers that task again.
 Clean end of stream means the peer read its answer; a reset or a failed write means it did not.
 No client can hurt another: connections, head and body sizes, time to send a request and time to read an
 answer are limited; at the limit of connections the one that has been idle longest is closed.
@@ -19,7 +20,7 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from flowyd.engine import requests
@@ -108,6 +109,7 @@ class Server:
         self._soon = soon or self._loop.call_soon
         self._responses = ResponseWriter()
         self._connections: dict[Connection, None] = {}
+        self._of_peer: dict[str, dict[Connection, None]] = {}
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
         self._acknowledging = Acknowledging(self._loop)
@@ -189,6 +191,7 @@ class Server:
     def enter(self, connection: Connection) -> None:
         """A new connection; at the limit the one that has been idle longest makes room."""
         self._connections[connection] = None
+        self._of_peer.setdefault(connection.peer, {})[connection] = None
         logger.debug("Connection from %s", connection.peer, extra={"action": "connect"})
         if len(self._connections) > self._most_connections:
             idle = min(
@@ -198,11 +201,15 @@ class Server:
             )
             idle.abort()
 
-    def leave(self, connection: Connection, call: Call | None) -> None:
-        """A connection is gone; `call` is its request under way."""
+    def leave(self, connection: Connection, calls: Iterable[Call]) -> None:
+        """A connection is gone; `calls` are its requests under way."""
         self._connections.pop(connection, None)
+        of_peer = self._of_peer[connection.peer]
+        del of_peer[connection]
+        if not of_peer:
+            del self._of_peer[connection.peer]
         self._acknowledging.forget(connection)
-        if call is not None:
+        for call in calls:
             poll = call.next_poll
             self.withdraw(call)
             for unread in (call, poll):
@@ -232,8 +239,14 @@ class Server:
         self._turn_soon()
 
     def acknowledge_soon(self, connection: Connection) -> None:
-        """A call was carried out; the poll behind it may be answered at once, which tells so."""
-        self._acknowledging.soon(connection)
+        """A call was carried out; the poll behind it may be answered at once, which tells so.
+
+        Who has a task waiting on another connection is told now.
+        """
+        if any(other.has_unread_task for other in self._of_peer[connection.peer]):
+            connection.acknowledge()
+        else:
+            self._acknowledging.soon(connection)
 
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None:
         """Starts on a request; None if it is answered already."""
@@ -246,7 +259,7 @@ class Server:
                 raise ValidationException(f"A request must not be larger than {limits.REQUEST_BYTES} bytes")
             if gate is not None:
                 gate.admit(request, action)
-            call = self._call(action, request, may_poll_next=gate is None)
+            call = self._call(action, request, is_trusted=gate is None)
         except SwfFault as fault:
             connection.write(self.response(action or "", fault, request))
             return None
@@ -257,20 +270,26 @@ class Server:
         self._turn_soon()
         return call
 
-    def _call(self, action: str, request: HttpRequest, *, may_poll_next: bool) -> Call:
+    def _call(self, action: str, request: HttpRequest, *, is_trusted: bool) -> Call:
         """The checked call.
+
+        `is_trusted`: nobody but the caller can have written the headers that are flowyd's own.
 
         Raises:
             SwfFault: the request is wrong.
         """
         if action in POLLS:
-            return Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
+            poll = Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
+            if is_trusted:
+                poll.take_several(request.most_tasks)
+            return poll
         call = Call(action=action, request=requests.checked(action, request.body))
         if action in READS:
             call.waits_for_close = request.waits_for_close
-        elif action in VOIDS and may_poll_next and (named := request.next_poll):
-            next_action, next_request = requests.next_poll(named)
+        elif action in VOIDS and is_trusted and (named := request.next_poll):
+            next_action, next_request, most_tasks = requests.next_poll(named)
             call.next_poll = Call(action=next_action, request=next_request, poll_id=request.poll_id)
+            call.next_poll.take_several(most_tasks)
         return call
 
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes:

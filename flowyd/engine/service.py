@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -33,7 +34,7 @@ from flowyd.engine.executions import Executions
 from flowyd.engine.hand_outs import HandOut, HandOuts
 from flowyd.engine.held import HeldTurn, HeldTurns
 from flowyd.engine.histories import history
-from flowyd.engine.matching import Matching, Task
+from flowyd.engine.matching import Matching
 from flowyd.engine.operations import OPERATIONS, description
 from flowyd.engine.overlap import Overlap
 from flowyd.engine.polls import Poll, WaitingPolls
@@ -55,6 +56,8 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 1.0
 #: So many executions are looked at for deadlines in one turn; the rest is due in the next.
 _LOOKS_PER_TURN = 200
+#: A poll's answer with several tasks takes no more of them from this size on.
+_ENOUGH_BYTES = 262_144
 
 _encode = msgspec.json.Encoder().encode
 
@@ -219,14 +222,16 @@ class Service:
         return self._polls.remove(call) is not None or self._closings.remove(call)
 
     def offer_again(self, call: Call) -> None:
-        """Puts the task that answered a poll back on offer: the answer was never read.
+        """Puts the tasks that answered a poll back on offer: the answer was never read.
 
-        The next poll gets it with the same started event. Nothing happens if the task has closed meanwhile.
+        The next poll gets them with the same started events. One that has closed meanwhile is not had again.
         """
-        handed_out = self._hand_outs.offer_again(self._store, call)
-        if handed_out is not None:
-            self._context.matching.offer_again(handed_out.key, handed_out.task)
-            self._polled[handed_out.key] = None
+        self._offered_again(self._hand_outs.offer_again(self._store, call))
+
+    def _offered_again(self, handed_out: Sequence[HandOut]) -> None:
+        for each in handed_out:
+            self._context.matching.offer_again(each.key, each.task)
+            self._polled[each.key] = None
 
     def checkpoint(self) -> None:
         """Brings the database's file up to date, if it can be written; for those who read it themselves."""
@@ -329,14 +334,16 @@ class Service:
 
     def _answer_again(self, call: Call, key: ListKey) -> bytes | None:
         """The answer to a repeated poll; None if it had none before, or its task has closed."""
-        handed_out = self._hand_outs.repeated(call, key)
-        if handed_out is None:
+        again = self._hand_outs.repeated(call, key)
+        if not again:
             return None
-        if not self._is_current(handed_out):
-            self._hand_outs.forget(handed_out)
-            return None
-        self._hand_outs.answer_again(handed_out, call)
-        return handing_out.hand_out(self._context, handed_out.task, call.action, call.request)[1]
+        self._offered_again(self._hand_outs.answer_again(self._store, call, again))
+        return handing_out.together(
+            [
+                handing_out.hand_out(self._context, each.task, call.action, call.request)[1]
+                for each in again[: call.most_tasks]
+            ]
+        )
 
     def _is_current(self, handed_out: HandOut) -> bool:
         """Whether the task is as it was handed out."""
@@ -356,24 +363,48 @@ class Service:
             self._polled.clear()
             offered.clear()
             for key in lists:
-                while (poll := self._polls.first(key)) is not None:
-                    task = handing_out.take(context, key)
-                    if task is None:
-                        break
-                    call = poll.call
-                    self._polls.remove(call)
-                    self._taken.append(poll)
-                    task, body = handing_out.hand_out(context, task, call.action, call.request)
-                    self._note_hand_out(poll, task)
-                    answered.append(Answered(call=call, result=body))
+                answered += self._hand_out_tasks_of(key)
             # Only a history at its limit has any: it is terminated by the start of its last task.
             context.errands.run()
         return answered
 
-    def _note_hand_out(self, poll: Poll, task: Task) -> None:
+    def _hand_out_tasks_of(self, key: ListKey) -> list[Answered]:
+        """A task for each poll at the list, as far as they go; what is left goes to polls that take more."""
+        answers: dict[Call, list[bytes]] = {}
+        take_more: deque[Poll] = deque()
+        while (poll := self._polls.first(key)) is not None and (body := self._hand_out_to(poll)):
+            self._polls.remove(poll.call)
+            self._taken.append(poll)
+            answers[poll.call] = [body]
+            if poll.call.most_tasks > 1:
+                take_more.append(poll)
+        if poll is None:
+            self._hand_out_more(take_more, answers)
+        return [Answered(call=call, result=handing_out.together(bodies)) for call, bodies in answers.items()]
+
+    def _hand_out_more(self, polls: deque[Poll], answers: dict[Call, list[bytes]]) -> None:
+        """Deals out what is left, one task to each of the polls in turn."""
+        while polls and self._hand_outs.has_room:
+            poll = polls.popleft()
+            body = self._hand_out_to(poll)
+            if body is None:
+                return
+            bodies = answers[poll.call]
+            bodies.append(body)
+            if len(bodies) < poll.call.most_tasks and sum(map(len, bodies)) < _ENOUGH_BYTES:
+                polls.append(poll)
+
+    def _hand_out_to(self, poll: Poll) -> bytes | None:
+        """What the poll is answered with for the next task of its list; None: there is none."""
+        task = handing_out.take(self._context, poll.key)
+        if task is None:
+            return None
+        call = poll.call
+        task, body = handing_out.hand_out(self._context, task, call.action, call.request)
         hot = self._executions.get(task.execution_id)
         assert hot is not None, "it was just handed out"
-        self._hand_outs.stage(self._store, poll.call, poll.key, hot.row.run_id, task)
+        self._hand_outs.stage(self._store, call, poll.key, hot.row.run_id, task)
+        return body
 
     def _tell_of_ends(self, now: float) -> list[Answered]:
         """Notes what closed, and answers those who waited for it and those who waited long enough."""

@@ -101,14 +101,15 @@ class Burials:
         """Sees to the tasks that a dead worker had in hand."""
         pool = self.roster.pools.get(child.pool)
         self.fates.died(child, death, limit=pool.config.quarantine_deaths if pool and pool.config else None)
+        decisions = []
         for task in child.in_hand.values():
             if task.kind == PoolKind.ACTIVITY.value:
                 where = f"{WORKER_DIED}: {death} (pool {child.pool}, pid {child.pid})"
                 self.errands.fail(task, where, child.last_words())
-            elif (
-                pool is not None and self.roster.ending is Ending.NO and task.task_token not in pool.inherited
-            ):
-                pool.orphans.append(task)
+            else:
+                decisions.append(task)
+        if pool is not None and self.roster.ending is Ending.NO:
+            pool.orphan(decisions, running=child.task)
 
     def _hand_on(self, child: Child) -> None:
         """Takes the tasks that a replaced worker did not know, for a worker with newer modules."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flowyd.config.records import Config, Pool, PoolKind
@@ -57,8 +58,8 @@ class PoolState:
     modules: Modules | None = None
     #: Tasks for the next worker that starts: decisions whose worker died, what was handed on or released.
     orphans: list[TaskInHand] = field(default_factory=list)
-    #: Tokens of those that were given to a successor once; a second death leaves them to time out.
-    inherited: set[str] = field(default_factory=set)
+    #: Tokens of those being decided when a worker died; a second such death leaves them to time out.
+    suspected: set[str] = field(default_factory=set)
     #: By slot, polls of a dead worker whose answers it did not read.
     polls: dict[int, tuple[PollUnderWay, ...]] = field(default_factory=dict)
     restarts: Counter[int] = field(default_factory=Counter)
@@ -142,10 +143,25 @@ class PoolState:
             self.config, self.processes, self.generation, self.modules = self._before
             self._before = None
 
+    def orphan(self, decisions: Iterable[TaskInHand], *, running: TaskInHand | None) -> None:
+        """Takes the decision tasks of a dead worker for the next one.
+
+        Args:
+            running: what it was deciding, the likely cause; it comes after the others, and only once.
+        """
+        cause = running.task_token if running is not None else ""
+        last = []
+        for task in decisions:
+            if task.task_token != cause:
+                self.orphans.append(task)
+            elif cause not in self.suspected:
+                self.suspected.add(cause)
+                last.append(task)
+        self.orphans += last
+
     def take_orphans(self) -> tuple[TaskInHand, ...]:
-        """The orphans, each given out once."""
+        """The orphans, which are then no longer here."""
         orphans, self.orphans = tuple(self.orphans), []
-        self.inherited.update(orphan.task_token for orphan in orphans)
         return orphans
 
 

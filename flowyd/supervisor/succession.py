@@ -73,7 +73,6 @@ class Succession:
             os.close(legacy.hand_fd)
             legacy.file.unlink(missing_ok=True)
         pool.orphans += legacy.orphans
-        pool.inherited.difference_update(task.task_token for task in legacy.orphans)
         pool.polls[slot] = legacy.polls
 
     def ready(self, child: Child) -> None:

@@ -24,12 +24,12 @@ from __future__ import annotations
 import itertools
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
 
-from flowyd.errors import ProtocolError, UnreachableError
+from flowyd.errors import FlowydError, ProtocolError, UnreachableError
 from flowyd.swf import limits
 from flowyd.swf.actions import POLLS, READS, TARGET_PREFIX
 from flowyd.swf.client import Answer, Readable, Request
@@ -139,34 +139,77 @@ class LeanClient:
                 return answer
         return answer
 
-    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> PendingAnswer:
+    def begin_poll(
+        self, action: str, request: Request, poll_id: str | None = None, *, most_tasks: int = 1
+    ) -> PendingAnswer:
         """Sends a poll and returns at once; wait for it with select, together with others.
 
         Args:
             poll_id: that of a poll of this action and task list whose answer was not read, to repeat it.
+            most_tasks: so many decision tasks are taken at once: more than one are in a list, `tasks`.
 
         Raises:
             UnreachableError: nobody listens.
         """
-        message = self._message(action, request, _poll_header(poll_id or self.new_poll_id()))
-        return self._begin(message, action, if_ended=_NO_TASK)
+        headers = _poll_header(poll_id or self.new_poll_id())
+        if most_tasks > 1:
+            headers += f"X-Flowyd-Tasks: {most_tasks}\r\n"
+        return self._begin(self._message(action, request, headers), action, if_ended=_NO_TASK)
 
     def call_and_poll(
-        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
+        self,
+        action: str,
+        request: Request,
+        poll_action: str,
+        poll_request: Request,
+        poll_id: str,
+        *,
+        before: Sequence[Request] = (),
+        most_tasks: int = 1,
     ) -> PendingAnswer:
         """Calls an operation without result and begins the next poll, in one message.
 
         The poll is begun if the call was no fault: `PendingAnswer.carried_out` tells, and comes first.
 
+        Args:
+            before: further calls of the operation, carried out before it; `PendingAnswer.before` tells.
+            most_tasks: see `begin_poll`.
+
         Raises:
-            UnreachableError: nobody listens; the call was not carried out.
+            UnreachableError: nobody listens; no call was carried out.
         """
-        next_poll = _encode({"action": poll_action, "request": poll_request})
+        next_poll: dict[str, Any] = {"action": poll_action, "request": poll_request}
+        if most_tasks > 1:
+            next_poll["tasks"] = most_tasks
         # JSON may hold this character as it is, a header may not.
-        named = next_poll.replace(b"\x7f", b"\\u007f").decode()
+        named = _encode(next_poll).replace(b"\x7f", b"\\u007f").decode()
         headers = f"{_poll_header(poll_id)}X-Flowyd-Next-Poll: {named}\r\n"
         message = self._message(action, request, headers)
-        return self._begin(message, poll_action, if_ended=_NO_TASK, sent_with=action)
+        if before:
+            message = b"".join([self._message(action, each, "") for each in before]) + message
+        pending = self._begin(message, poll_action, if_ended=_NO_TASK, sent_with=action)
+        pending.calls_before = len(before)
+        return pending
+
+    def call_all(self, action: str, requests: Sequence[Request]) -> list[FlowydError | None]:
+        """Calls an operation without result several times, in one message.
+
+        Returns:
+            for each call, as far as it is known, why it was refused; None: it was carried out. Those that
+            the list lacks may have been carried out.
+        """
+        outcomes: list[FlowydError | None] = []
+        connection = self._connection()
+        try:
+            connection.send(b"".join([self._message(action, each, "") for each in requests]))
+            for _ in requests:
+                response = connection.receive()
+                outcomes.append(_refusal(response))
+        except Broken:
+            connection.close()
+            return outcomes
+        self._keep(connection, response)
+        return outcomes
 
     def begin_wait(self, request: Request) -> PendingAnswer:
         """Sends DescribeWorkflowExecution, to be answered when the execution closes, and returns at once.
@@ -276,6 +319,9 @@ class PendingAnswer:
         self._is_withdrawn = False
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
         self.was_read = False
+        #: How many calls came before that in the message, and what became of each, once that is known.
+        self.calls_before = 0
+        self.before: list[FlowydError | None] = []
 
     def fileno(self) -> int:
         """The connection's file descriptor, for select."""
@@ -296,6 +342,8 @@ class PendingAnswer:
             UnreachableError: the call may have been carried out; the poll is to be repeated under its id.
         """
         try:
+            while len(self.before) < self.calls_before:
+                self.before.append(_refusal(self._connection.receive()))
             response = self._connection.receive(or_interim=True)
         except Broken as error:
             self._connection.close()
@@ -360,6 +408,11 @@ def _answer(response: Response) -> Answer:
     if response.status == 200:
         return members
     raise _fault(members)
+
+
+def _refusal(response: Response) -> FlowydError | None:
+    """Why a call without result was refused; None: it was carried out."""
+    return None if response.status == 200 else _fault(_members(response))
 
 
 def _members(response: Response) -> dict[str, Any]:

@@ -10,7 +10,9 @@ What cannot be decided is not answered: the task times out and comes again, to f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import setproctitle
@@ -32,6 +34,7 @@ from flowyd.swf.client import Answer, PollingClient
 from flowyd.swf.faults import UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, IDENTITY_CHARACTERS
 from flowyd.worker.histories import Histories
+from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import Rolling, hold_back
@@ -46,6 +49,15 @@ STICKY_S = 5
 ANSWER_WITHIN_S = 60.0
 #: Added to a decision's usual limit before the worker counts as late.
 LATE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """A task, the run that decided it, and what came of it."""
+
+    task: TaskInHand
+    run: Run
+    outcome: Suspended | Completed | Failed | Canceled | Restarted
 
 
 class DecisionWorker:
@@ -78,6 +90,8 @@ class DecisionWorker:
         self._poller = Poller(
             client, polls, stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
         )
+        self._can_take_several = hasattr(client, "call_and_poll")
+        self._pace = Pace(time.monotonic)
         self._histories = Histories(client, domain=domain)
         self._registrations = registrations
         self._task_list = task_list
@@ -91,24 +105,55 @@ class DecisionWorker:
         """Decides until a stop is requested, or so many tasks were decided; first those of dead workers."""
         try:
             for task in orphans:
-                self._attempt(task, None)
+                self._attempt_all([task], None)
             self._poller.polls_ahead = most_tasks is None
             while most_tasks is None or self._reporter.tasks_done < most_tasks:
-                found = self._poller.next_task()
+                if most_tasks is None and self._can_take_several:
+                    self._poller.most_tasks = self._pace.tasks
+                found = self._poller.next_tasks()
                 if found is None:
                     return
-                poll, answer = found
-                self._attempt(task_in_hand(answer), (poll, answer))
+                poll, answers = found
+                self._attempt_all([task_in_hand(answer) for answer in answers], (poll, answers))
         finally:
             self._histories.close()
 
-    def _attempt(self, task: TaskInHand, polled: tuple[Poll, Answer] | None) -> None:
-        """Decides one task; nothing that goes wrong with it ends the worker."""
-        registration = self._registrations.get((task.type_name, task.type_version))
+    def _attempt_all(self, tasks: Sequence[TaskInHand], polled: tuple[Poll, Sequence[Answer]] | None) -> None:
+        """Decides tasks that came together, one after the other, and answers them together.
+
+        What is decided does not wait long for the others, which may be slow or wait for newer code.
+        """
+        decided: list[_Decided] = []
+        began_at = self._pace.now()
+        in_hand = tuple(tasks)
+        for number, task in enumerate(tasks):
+            if decided and (self._pace.is_over(began_at) or self._registered(task) is None):
+                self._respond(decided, and_poll=False)
+                decided, in_hand, began_at = [], tuple(tasks[number:]), self._pace.now()
+            one = self._attempt(task, in_hand, polled and (polled[0], polled[1][number]))
+            if one is not None:
+                decided.append(one)
+        self._pace.note(len(in_hand), began_at)
+        if decided:
+            self._respond(decided, and_poll=True)
+
+    def _registered(self, task: TaskInHand) -> WorkflowRegistration | None:
+        return self._registrations.get((task.type_name, task.type_version))
+
+    def _attempt(
+        self, task: TaskInHand, in_hand: Sequence[TaskInHand], polled: tuple[Poll, Answer] | None
+    ) -> _Decided | None:
+        """Decides one of the tasks in hand; nothing that goes wrong with it ends the worker.
+
+        Returns:
+            what to answer; None: nothing.
+        """
+        registration = self._registered(task)
         usual = registration.decision_duration if registration else None
-        self._reporter.running(task, limit_s=None if usual is None else usual + LATE_S)
+        limit_s = None if usual is None else usual + LATE_S
+        self._reporter.running(task, limit_s=limit_s, together=in_hand if len(in_hand) > 1 else ())
         setproctitle.setproctitle(f"{self._title}: deciding {task.type_name} {task.workflow_id}")
-        answered = False
+        decided = None
         try:
             if registration is None:
                 hold_back(task, self._rolling, self._stop)
@@ -121,32 +166,26 @@ class DecisionWorker:
                     extra=tags_of(task),
                 )
             else:
-                answered = self._decide(registration, task, polled)
+                decided = self._decide(registration, task, polled)
         except FlowydError as error:
-            logger.error(
-                "%s of %s is left to time out: %s",
-                task.type_name,
-                task.workflow_id,
-                error,
-                extra=tags_of(task),
-            )
+            _log_left(task, error)
         except Exception:
             logger.exception("deciding %s of %s broke", task.type_name, task.workflow_id, extra=tags_of(task))
-        if not answered:
+        if decided is None:
             self._histories.drop(task.run_id)
-        self._reporter.finished(failed=not answered)
+            self._reporter.finished(failed=True)
+        return decided
 
     def _decide(
         self, registration: WorkflowRegistration, task: TaskInHand, polled: tuple[Poll, Answer] | None
-    ) -> bool:
-        """Whether the decision task was answered."""
+    ) -> _Decided | None:
         if polled is None:
             execution = {"workflowId": task.workflow_id, "runId": task.run_id}
             run = Run(registration, self._histories.read(execution, until=task.started_event_id))
         else:
             poll, answer = polled
             run = self._histories.run_for(registration, answer, (poll.action, poll.request))
-        answered = False
+        decided = None
         try:
             outcome = run.decide()
             for warning in outcome.warnings:
@@ -154,34 +193,52 @@ class DecisionWorker:
             if isinstance(outcome, Broken):
                 _log_broken(outcome, task)
             else:
-                answered = self._respond(outcome, task)
+                decided = _Decided(task=task, run=run, outcome=outcome)
         finally:
-            if answered and isinstance(outcome, Suspended):
-                self._histories.keep(run)
-            else:
-                self._histories.drop(task.run_id)
+            if decided is None:
                 run.close()  # it may never have been kept
-        return answered
+        return decided
 
-    def _respond(
-        self, outcome: Suspended | Completed | Failed | Canceled | Restarted, task: TaskInHand
-    ) -> bool:
-        request: dict[str, Any] = {"taskToken": task.task_token, "decisions": outcome.decisions}
+    def _respond(self, decided: Sequence[_Decided], *, and_poll: bool) -> None:
+        """Answers what was decided; `and_poll`: nothing else is in hand."""
+        requests = [self._answer_of(each) for each in decided]
+        refusals: Sequence[FlowydError | None]
+        try:
+            refusals = self._poller.answer_all(
+                "RespondDecisionTaskCompleted", requests, within_s=ANSWER_WITHIN_S, and_poll=and_poll
+            )
+        except FlowydError as error:
+            refusals = [error] * len(decided)
+        for each, refusal in zip(decided, refusals, strict=True):
+            self._settle(each, refusal)
+
+    def _answer_of(self, decided: _Decided) -> dict[str, Any]:
+        outcome = decided.outcome
+        request: dict[str, Any] = {"taskToken": decided.task.task_token, "decisions": outcome.decisions}
         if outcome.execution_context:
             request["executionContext"] = outcome.execution_context[:DATA_CHARACTERS]
         request.update(self._next_list())
         if isinstance(outcome, Suspended) and outcome.decide_after and self._is_sticky:
             request[DECIDE_AFTER] = outcome.decide_after.wire
-        try:
-            self._poller.answer("RespondDecisionTaskCompleted", request, within_s=ANSWER_WITHIN_S)
-        except UnknownResourceFault as fault:
-            logger.info("the decision came too late: %s", fault, extra=tags_of(task))
-            return False
-        if isinstance(outcome, Failed):
+        return request
+
+    def _settle(self, decided: _Decided, refusal: FlowydError | None) -> None:
+        """Keeps or forgets the run, by what became of the answer."""
+        task, outcome = decided.task, decided.outcome
+        if refusal is None and isinstance(outcome, Suspended):
+            self._histories.keep(decided.run)
+        else:
+            self._histories.drop(task.run_id)
+            decided.run.close()  # it may never have been kept
+        if isinstance(refusal, UnknownResourceFault):
+            logger.info("the decision came too late: %s", refusal, extra=tags_of(task))
+        elif refusal is not None:
+            _log_left(task, refusal)
+        elif isinstance(outcome, Failed):
             logger.info(
                 "%s %s failed: %s", task.type_name, task.workflow_id, outcome.reason, extra=tags_of(task)
             )
-        return True
+        self._reporter.finished(failed=refusal is not None)
 
     @property
     def _is_sticky(self) -> bool:
@@ -201,6 +258,12 @@ class DecisionWorker:
 
 def _poll_request(domain: str, task_list: str, identity: str) -> dict[str, Any]:
     return {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
+
+
+def _log_left(task: TaskInHand, error: FlowydError) -> None:
+    logger.error(
+        "%s of %s is left to time out: %s", task.type_name, task.workflow_id, error, extra=tags_of(task)
+    )
 
 
 def _log_broken(outcome: Broken, task: TaskInHand) -> None:

@@ -32,6 +32,8 @@ _HASTY_S = 0.5
 #: A task that comes within this is not worth a report that the worker was polling before it, seconds: the
 #: tasks of a chain go round among the workers, and each has one every few milliseconds.
 _AT_ONCE_S = 0.02
+#: What is said of an answer that may not have been taken: it is to be sent again.
+_UNKNOWN = UnreachableError("nothing is known of it")
 
 
 class Pending(Readable, Protocol):
@@ -48,7 +50,10 @@ class Pending(Readable, Protocol):
 
 
 class PendingNext(Pending, Protocol):
-    """A poll that was sent with the answer of a task."""
+    """A poll that was sent with the answer of a task, or of several."""
+
+    #: What became of the answers but the last, as far as it is known: why one was refused.
+    before: list[FlowydError | None]
 
     def carried_out(self) -> bool: ...
 
@@ -66,15 +71,27 @@ class ManyPolls(Protocol):
 
     def new_poll_id(self) -> str: ...
 
-    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
+    def begin_poll(
+        self, action: str, request: Request, poll_id: str | None = None, *, most_tasks: int = 1
+    ) -> Pending: ...
 
 
 class PollingNext(Protocol):
-    """A client that can answer a task and poll for the next one in the same message."""
+    """A client that can answer tasks and poll for the next ones in the same message."""
 
     def call_and_poll(
-        self, action: str, request: Request, poll_action: str, poll_request: Request, poll_id: str
+        self,
+        action: str,
+        request: Request,
+        poll_action: str,
+        poll_request: Request,
+        poll_id: str,
+        *,
+        before: Sequence[Request] = (),
+        most_tasks: int = 1,
     ) -> PendingNext: ...
+
+    def call_all(self, action: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
 
 
 class Poller:
@@ -101,6 +118,8 @@ class Poller:
         self._new_poll_id: Callable[[], str] = self._many.new_poll_id if self._many else str
         #: Whether the next task may be polled for before the one in hand is answered.
         self.polls_ahead = False
+        #: So many tasks are taken at once, where the service can hand out several.
+        self.most_tasks = 1
         self._pending: dict[int, Pending] = {}
         #: What is waited for: the stop, and the polls under way, whose numbers are here by descriptor.
         self._number_of: dict[int, int] = {}
@@ -122,42 +141,87 @@ class Poller:
             SwfFault: the service refused the answer.
             UnreachableError: it did not come back within the time.
         """
-        if self.polls_ahead and not self._stop.requested:
-            if self._both is not None:
-                is_out = self._last in self._pending
-                if not is_out and self._answered_with_poll(self._both, action, request):
-                    return
-            elif self._many is not None:
+        [refusal] = self.answer_all(action, [request], within_s=within_s)
+        if refusal is not None:
+            raise refusal
+
+    def answer_all(
+        self, action: str, requests: Sequence[Request], *, within_s: float, and_poll: bool = True
+    ) -> list[FlowydError | None]:
+        """Answers tasks in hand as `answer` does, in one message if it can be.
+
+        Args:
+            and_poll: these are all; else others will follow before the next poll.
+
+        Returns:
+            for each answer why the service refused it, or UnreachableError; None: it was taken.
+        """
+        outcomes: list[FlowydError | None] = []
+        if and_poll and self.polls_ahead and not self._stop.requested:
+            if self._both is not None and self._last not in self._pending:
+                outcomes = self._answered_with_poll(self._both, action, requests)
+            elif self._both is None and self._many is not None:
                 # A service that is away is met again by the answer.
                 with contextlib.suppress(FlowydError):
                     self._begin(self._many, self._reporter.hand.tasks)
-        call_through(self._client, action, request, within_s=within_s)
+        elif self._both is not None and len(requests) > 1:
+            with contextlib.suppress(UnreachableError):
+                outcomes = self._both.call_all(action, requests)
+        for number, request in enumerate(requests):
+            outcome = outcomes[number] if number < len(outcomes) else _UNKNOWN
+            if outcome is not None and passing(outcome):
+                outcomes[number : number + 1] = [self._answered_alone(action, request, within_s)]
+        return outcomes
 
-    def _answered_with_poll(self, both: PollingNext, action: str, request: Request) -> bool:
-        """Whether the answer was taken; if not, it is to be sent again.
+    def _answered_alone(self, action: str, request: Request, within_s: float) -> FlowydError | None:
+        try:
+            call_through(self._client, action, request, within_s=within_s)
+        except (SwfFault, UnreachableError) as error:
+            return error
+        return None
 
-        Raises:
-            SwfFault: the service refused the answer.
-        """
+    def _answered_with_poll(
+        self, both: PollingNext, action: str, requests: Sequence[Request]
+    ) -> list[FlowydError | None]:
+        """What became of the answers, as far as it is known."""
         number = self._last
         poll_id = self._begin_in_hand(number, self._reporter.hand.tasks)
         poll = self._polls[number]
+        *before, request = requests
+        pending: PendingNext | None = None
         try:
-            pending = both.call_and_poll(action, request, poll.action, poll.request, poll_id)
+            pending = both.call_and_poll(
+                action,
+                request,
+                poll.action,
+                poll.request,
+                poll_id,
+                before=before,
+                most_tasks=self.most_tasks,
+            )
             is_begun = pending.carried_out()
-        except (SwfFault, UnreachableError) as error:
-            if passing(error):
-                return False
-            raise
+        except UnreachableError:
+            return [] if pending is None else pending.before
+        except SwfFault as fault:
+            assert pending is not None, "who refuses has been sent it"
+            return [*pending.before, fault]
         if is_begun:
             self._note_begun(number, pending)
-        return True
+        return [*pending.before, None]
 
     def next_task(self) -> tuple[Poll, Answer] | None:
         """The next task and the poll that gave it; None when the worker must stop and nothing is left.
 
         Waits as long as it takes; a service that is away is waited for.
         """
+        found = self.next_tasks()
+        if found is None:
+            return None
+        poll, [answer] = found
+        return poll, answer
+
+    def next_tasks(self) -> tuple[Poll, list[Answer]] | None:
+        """As `next_task`, up to `most_tasks` that came together."""
         while True:
             try:
                 found = self._next()
@@ -172,9 +236,9 @@ class Poller:
                 continue
             if found is not None:
                 poll, answer = found
-                if answer.get("taskToken"):
+                if tasks := _tasks_of(answer):
                     self._pauses.reset()
-                    return poll, answer
+                    return poll, tasks
                 if self._was_hasty:
                     self._stop.wait(self._pauses.next_s())
                 else:
@@ -219,7 +283,12 @@ class Poller:
         for number, poll in enumerate(self._polls):
             if number not in self._pending:
                 poll_id = self._begin_in_hand(number, tasks)
-                self._note_begun(number, client.begin_poll(poll.action, poll.request, poll_id))
+                self._note_begun(number, self._begun(client, poll, poll_id))
+
+    def _begun(self, client: ManyPolls, poll: Poll, poll_id: str) -> Pending:
+        if self.most_tasks == 1:
+            return client.begin_poll(poll.action, poll.request, poll_id)
+        return client.begin_poll(poll.action, poll.request, poll_id, most_tasks=self.most_tasks)
 
     def _begin_in_hand(self, number: int, tasks: Sequence[TaskInHand]) -> str:
         poll = self._polls[number]
@@ -239,7 +308,7 @@ class Poller:
             number, pending = next(iter(self._pending.items()))
             pending.withdraw()
             found = self._finish(number)
-            if found is not None and found[1].get("taskToken"):
+            if found is not None and _tasks_of(found[1]):
                 return found
         return None
 
@@ -259,3 +328,10 @@ class Poller:
     def _say_polling(self) -> None:
         setproctitle.setproctitle(self._title)
         self._reporter.report(WorkerState.POLLING, until=time.monotonic() + POLLING_LIMIT_S)
+
+
+def _tasks_of(answer: Answer) -> list[Answer]:
+    """The tasks in a poll's answer: none, one, or a list of several."""
+    if answer.get("taskToken"):
+        return [answer]
+    return list(answer.get("tasks", ()))

@@ -48,10 +48,20 @@ class Reporter:
             )
         )
 
-    def running(self, task: TaskInHand, *, limit_s: float | None) -> None:
-        """Reports that the task is in hand and for how long at most."""
-        self.hand.hold((task,))
+    def running(
+        self, task: TaskInHand, *, limit_s: float | None, together: Sequence[TaskInHand] = ()
+    ) -> None:
+        """Reports that the task is being run and for how long at most.
+
+        Args:
+            together: all that is in hand, the task among it; empty: it is alone.
+        """
+        tasks = together or (task,)
+        if tasks is not self.hand.tasks:
+            self.hand.hold(tasks)
         now = time.monotonic()
+        # The others are in the file. The supervisor reads a pipe's worth of reports every 50 ms: longer ones
+        # would fill it.
         self._running = (now, None if limit_s is None else now + limit_s, (task,))
         self._write_running(None)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowyd.engine import acknowledging
+from flowyd.engine import acknowledging, connection
 from flowyd.engine.http import HttpRequest
 from flowyd.swf.faults import LimitExceededFault, UnknownResourceFault
 from tests.contract.test_contract_wire import DOMAIN, POLL, TASK, answered, on_a_server
@@ -387,3 +387,112 @@ async def test_a_stopping_server_makes_durable_what_it_tells(wire: Wire) -> None
     assert json.loads((await read_response(reader)).body) == DOMAIN
     assert (await read_response(reader)).body == b'{"startedEventId":0}'
     assert (wire.service.turns, wire.service.held) == ([1, 1], [])
+
+
+def several(count: int, last: bytes) -> bytes:
+    """Calls without result, numbered by their tokens, and one behind them."""
+    return b"".join(message(CALL, {"taskToken": f"t{number}"}) for number in range(count)) + last
+
+
+@on_a_server()
+async def test_calls_without_result_in_one_message_are_one_turn_and_answered_in_order(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    wire.service.tasks.append(TASK)
+    writer.write(several(7, both()))
+
+    answers = [await read_response(reader) for _ in range(8)]
+
+    assert [json.loads(each.body).get("taskToken") for each in answers[:-1]] == [f"t{n}" for n in range(7)]
+    assert answers[-1].body == TASK
+    assert wire.service.turns == [8]
+
+
+@on_a_server()
+async def test_a_read_behind_calls_waits_for_them(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(several(3, message("DescribeDomain", DOMAIN)))
+
+    bodies = [json.loads((await read_response(reader)).body) for _ in range(4)]
+
+    assert bodies[-1] == DOMAIN
+    assert wire.service.turns == [3, 1]
+
+
+@on_a_server()
+async def test_a_wrong_call_among_several_is_refused_in_its_place(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(several(2, message(CALL, {})) + several(2, b""))
+
+    assert [(await read_response(reader)).status for _ in range(5)] == [200, 200, 400, 200, 200]
+    assert not wire.server._callers
+
+
+@on_a_server()
+async def test_what_is_no_http_behind_calls_is_refused_after_them(wire: Wire) -> None:
+    def call(result: str) -> bytes:
+        return message(CALL, {"taskToken": "t", "result": result})
+
+    # So that what is no HTTP is read by itself.
+    padded = call("x" * (connection._SLICE_BYTES - len(call("x" * 1_000)) + 1_000))
+    assert len(padded) == connection._SLICE_BYTES
+    reader, writer = await wire.connect()
+    writer.write(padded + b"no HTTP at all\r\n\r\n")
+
+    assert [(await read_response(reader)).status for _ in range(2)] == [200, 400]
+    assert await rest(reader) == b""
+
+
+@on_a_server()
+async def test_calls_before_a_poll_that_waits_are_told_with_it(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(several(2, both()))
+
+    assert [(await read_response(reader)).status for _ in range(3)] == [200, 200, 102]
+    writer.write_eof()
+    assert await rest(reader) == b""
+    assert not wire.server._callers
+
+
+@on_a_server()
+async def test_more_calls_than_may_be_under_way_are_all_answered(wire: Wire) -> None:
+    reader, writer = await wire.connect()
+    writer.write(several(100, b""))
+
+    answers = [await read_response(reader) for _ in range(100)]
+
+    assert [json.loads(each.body)["taskToken"] for each in answers] == [f"t{n}" for n in range(100)]
+    assert max(wire.service.turns) == connection._MOST_UNDER_WAY
+
+
+@on_a_server()
+async def test_a_connection_that_is_reset_with_several_tasks_unread_offers_them_again(wire: Wire) -> None:
+    wire.service.tasks.append(b'{"tasks":[{"taskToken":"1"},{"taskToken":"2"}]}')
+    _, writer = await wire.connect()
+    writer.write(several(2, both()))
+    await wire.until(lambda: wire.service.turns)
+    await asyncio.sleep(0.05)
+    for each in list(wire.server._connections):
+        each.abort()
+
+    await wire.until(lambda: wire.service.offered_again)
+    assert [call.poll_id for call in wire.service.offered_again] == ["p1"]
+
+
+def test_who_has_a_task_unread_elsewhere_is_told_at_once_that_a_call_was_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledging, "_WITHIN_S", 3600.0)
+
+    @on_a_server()
+    async def scenario(wire: Wire) -> None:
+        wire.service.tasks.append(TASK)
+        other, polling = await wire.connect()
+        polling.write(message("PollForActivityTask", POLL))
+        assert (await read_response(other)).body == TASK
+
+        reader, writer = await wire.connect()
+        writer.write(both())
+
+        assert (await asyncio.wait_for(read_response(reader), 10)).status == 102
+
+    scenario(tmp_path)

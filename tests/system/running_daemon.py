@@ -62,7 +62,7 @@ class Stuck(Activity):
 '''
 
 WORKFLOWS = '''
-import time
+import os, time
 from pathlib import Path
 from flowyd import ActivityProxy, RetryPolicy, Workflow, workflow
 
@@ -138,6 +138,18 @@ class Slowly(Workflow):
         Path(folder, "deciding").touch()
         while not Path(folder, "open").exists():
             time.sleep(0.01)
+        return "decided"
+
+@workflow("deadly", 1, "decide")
+class Deadly(Workflow):
+    """Kills whoever decides it."""
+    def run(self):
+        os.kill(os.getpid(), 9)
+
+@workflow("quick", 1, "decide")
+class Quick(Workflow):
+    """Decided at once."""
+    def run(self):
         return "decided"
 '''
 

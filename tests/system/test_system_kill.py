@@ -74,6 +74,31 @@ def test_a_decision_worker_killed_while_it_decides_is_answered_for_by_its_succes
     assert types.count("DecisionTaskStarted") == 1
 
 
+def test_tasks_that_came_with_one_that_kills_are_decided_by_the_successor(daemon: RunningDaemon) -> None:
+    for execution in [daemon.begin("quick") for _ in range(40)]:
+        daemon.close_of(execution)
+    [decider] = daemon.workers("deciders")
+    os.kill(decider.pid, signal.SIGSTOP)
+    # The poll that waits takes the first of them.
+    names = ["quick", "quick", "deadly", "quick", "deadly", "quick"]
+    executions = [daemon.begin(name) for name in names]
+    os.kill(decider.pid, signal.SIGCONT)
+
+    for name, execution in zip(names, executions, strict=True):
+        if name == "quick":
+            assert result_of(daemon.close_of(execution, within_s=10)) == "decided"
+    deaths = [f"running deadly of {execution[0]}" for execution in executions]
+    until(lambda: [daemon.log.read_text().count(death) for death in deaths] == [0, 0, 2, 0, 2, 0])
+    together = [
+        event["eventTimestamp"]
+        for execution in executions[1:]
+        for event in daemon.history(execution)
+        if event["eventType"] == "DecisionTaskStarted"
+    ]
+    assert len(together) == 5, "each was handed out once"
+    assert len(set(together)) == 1, "they came in one message"
+
+
 def test_a_hung_worker_shows_its_stack_and_is_replaced(daemon: RunningDaemon) -> None:
     execution = daemon.begin("waits")
     stuck = until(lambda: next((w for w in daemon.workers("workers") if w.task), None))

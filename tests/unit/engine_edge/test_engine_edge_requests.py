@@ -292,9 +292,10 @@ def test_the_request_of_a_next_poll_is_checked_as_any_other() -> None:
 def test_a_next_poll_is_read_as_the_same_poll_alone() -> None:
     body = json.dumps(TASK_LIST).encode()
 
-    action, request = requests.next_poll(b'{"request":%b,"action":"PollForDecisionTask"}' % body)
+    action, request, most_tasks = requests.next_poll(b'{"request":%b,"action":"PollForDecisionTask"}' % body)
 
     assert (action, request) == ("PollForDecisionTask", requests.poll("PollForDecisionTask", body))
+    assert most_tasks == 1
 
 
 _TEXTS = (

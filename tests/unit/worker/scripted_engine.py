@@ -118,16 +118,19 @@ class ScriptedEngine:
     def _read(self, connected: socket.socket) -> None:
         data = connected.recv(65_536)
         unread = self._unread[connected] + data
-        sent, self._unread[connected] = _request_of(unread)
         reply: bytes | None = b""
-        if sent is not None:
+        while reply is not None:
+            sent, unread = _request_of(unread)
+            self._unread[connected] = unread
+            if sent is None:
+                break
             self.sent.append(sent)
             reply = self._steps.pop(0)()
+            if reply:
+                connected.sendall(reply)
         if not data or reply is None:
             del self._unread[connected]
             connected.close()
-        elif reply:
-            connected.sendall(reply)
 
 
 def _request_of(data: bytes) -> tuple[Sent | None, bytes]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,66 @@ def test_a_client_that_only_calls_answers_and_then_polls(path: Path) -> None:
         assert worker.take() == "t2"
 
     assert engine.actions == [POLL, ANSWER, POLL]
+
+
+SEVERAL = {"tasks": [task(1), task(2), task(3)]}
+
+
+def take_three(worker: Worker) -> list[dict[str, str]]:
+    """Takes three tasks at once; their answers."""
+    worker.poller.most_tasks = 3
+    found = worker.poller.next_tasks()
+    assert found is not None
+    tokens = [str(each["taskToken"]) for each in found[1]]
+    held = tuple(in_hand(token) for token in tokens)
+    worker.reporter.running(held[0], limit_s=None, together=held)
+    return [{"taskToken": token} for token in tokens]
+
+
+def names(outcomes: Sequence[Exception | None]) -> list[str]:
+    return ["" if each is None else type(each).__name__ for each in outcomes]
+
+
+def test_tasks_that_came_together_are_answered_together_with_the_next_poll(path: Path) -> None:
+    with ScriptedEngine(path, answer(SEVERAL), answer(), answer(), answer(task(4))) as engine:
+        worker = Worker(engine)
+        answers = take_three(worker)
+
+        assert worker.poller.answer_all(ANSWER, answers, within_s=10) == [None] * 3
+        assert worker.take() == "t4"
+
+    assert engine.actions == [POLL, ANSWER, ANSWER, BOTH]
+    assert engine.sent[0].headers["x-flowyd-tasks"] == "3"
+    assert json.loads(engine.sent[-1].headers["x-flowyd-next-poll"])["tasks"] == 3
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_each_answer_of_several_has_its_own_fate(path: Path, refused: int) -> None:
+    steps: list[Step] = [answer(), answer(), told]
+    steps[refused] = fault("UnknownResourceFault")
+    with ScriptedEngine(path, answer(SEVERAL), *steps) as engine:
+        worker = Worker(engine)
+        outcomes = worker.poller.answer_all(ANSWER, take_three(worker), within_s=10)
+
+    expected = [""] * 3
+    expected[refused] = "UnknownResourceFault"
+    assert names(outcomes) == expected
+
+
+def test_answers_whose_fate_a_broken_connection_hides_are_sent_again_alone(path: Path) -> None:
+    repeated = [fault("UnknownResourceFault"), answer()]
+    with ScriptedEngine(path, answer(SEVERAL), answer(), hang_up, *repeated) as engine:
+        worker = Worker(engine)
+        outcomes = worker.poller.answer_all(ANSWER, take_three(worker), within_s=10)
+
+    assert names(outcomes) == ["", "UnknownResourceFault", ""]
+    assert [each.members.get("taskToken") for each in engine.sent[1:]] == ["t1", "t2", "t2", "t3"]
+
+
+def test_answers_that_others_will_follow_take_no_poll_with_them(path: Path) -> None:
+    with ScriptedEngine(path, answer(SEVERAL), answer(), fault("UnknownResourceFault")) as engine:
+        worker = Worker(engine)
+        outcomes = worker.poller.answer_all(ANSWER, take_three(worker)[:2], within_s=10, and_poll=False)
+
+    assert names(outcomes) == ["", "UnknownResourceFault"]
+    assert engine.actions == [POLL, ANSWER, ANSWER]
