@@ -307,7 +307,10 @@ class Service:
 
     def _carry_out_next_poll(self, poll: Call) -> list[Answered]:
         result = self._carry_out(poll)
-        return [] if result is None else [Answered(call=poll, result=result)]
+        if result is None:
+            self._polls.prefer(poll)
+            return []
+        return [Answered(call=poll, result=result)]
 
     def _poll(self, call: Call) -> bytes | None:
         request = call.request

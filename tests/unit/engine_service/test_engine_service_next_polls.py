@@ -127,7 +127,7 @@ def test_polls_behind_calls_count_among_the_pollers_of_a_list(scene: Scene) -> N
         scene.answer(behind(call))
 
 
-def test_older_polls_are_served_before_the_one_behind_the_call(scene: Scene) -> None:
+def test_the_poll_behind_a_call_is_served_before_older_ones(scene: Scene) -> None:
     scene.start()
     task = scene.poll()
     older = scene.begin_poll("Activity")
@@ -135,10 +135,10 @@ def test_older_polls_are_served_before_the_one_behind_the_call(scene: Scene) -> 
 
     scene.turn(call)
 
-    assert [scene.answer(poll)["activityId"] for poll in (older, behind(call))] == ["a", "b"]
+    assert [scene.answer(poll)["activityId"] for poll in (behind(call), older)] == ["a", "b"]
 
 
-def test_polls_of_one_turn_are_served_in_the_order_of_their_calls(scene: Scene) -> None:
+def test_of_polls_behind_calls_the_last_is_served_first(scene: Scene) -> None:
     scene.start("v")
     scene.start("w")
     first, second = scene.poll(), scene.poll()
@@ -149,7 +149,7 @@ def test_polls_of_one_turn_are_served_in_the_order_of_their_calls(scene: Scene) 
 
     scene.turn(*calls)
 
-    assert [scene.answer(behind(call))["activityId"] for call in calls] == ["a", "b"]
+    assert [scene.answer(behind(call))["activityId"] for call in calls] == ["b", "a"]
 
 
 def test_a_repeated_poll_behind_a_refused_answer_is_answered_when_it_is_sent_alone(scene: Scene) -> None:
