@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +76,14 @@ class DecisionWorker:
         reporter: Reporter,
         stop: StopSignal,
         rolling: Rolling | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`sticky_list`: this worker's own task list; None: it decides from full histories only."""
+        """See `run`.
+
+        Args:
+            sticky_list: this worker's own task list; None: it decides from full histories only.
+            now: the clock by which decisions are measured, in seconds.
+        """
         shared = Poll(action="PollForDecisionTask", request=_poll_request(domain, task_list, identity))
         polls = [shared]
         if sticky_list is not None and hasattr(client, "begin_poll"):
@@ -91,7 +97,7 @@ class DecisionWorker:
             client, polls, stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
         )
         self._can_take_several = hasattr(client, "call_and_poll")
-        self._pace = Pace(time.monotonic)
+        self._pace = Pace(now)
         self._histories = Histories(client, domain=domain)
         self._registrations = registrations
         self._task_list = task_list
@@ -124,12 +130,12 @@ class DecisionWorker:
         What is decided does not wait long for the others, which may be slow or wait for newer code.
         """
         decided: list[_Decided] = []
-        began_at = self._pace.now()
-        in_hand = tuple(tasks)
+        in_hand, first, began_at = tuple(tasks), 0, self._pace.now()
         for number, task in enumerate(tasks):
             if decided and (self._pace.is_over(began_at) or self._registered(task) is None):
+                self._pace.note(number - first, began_at)
                 self._respond(decided, and_poll=False)
-                decided, in_hand, began_at = [], tuple(tasks[number:]), self._pace.now()
+                decided, in_hand, first, began_at = [], tuple(tasks[number:]), number, self._pace.now()
             one = self._attempt(task, in_hand, polled and (polled[0], polled[1][number]))
             if one is not None:
                 decided.append(one)
