@@ -127,6 +127,11 @@ class Crew:
             case Kill():
                 kill(roster.children[action.pid])
 
+    def stop_begins(self) -> None:
+        """The daemon stops: what becomes of all that is in workers' hands is told at its end."""
+        children = self.roster.children.values()
+        self.fates.stop_begins({child: self._succession.in_hand(child) for child in children})
+
     # Listening.
 
     def _take_all(self, child: Child, reports: list[Report]) -> None:

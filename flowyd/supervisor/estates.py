@@ -57,6 +57,11 @@ class Estates:
         path = self._of_child.pop(pid, None)
         return None if path is None else self._taken(path)
 
+    def of_living(self, pid: int) -> InHand | None:
+        """What a child has in hand now; None: there is nothing to read."""
+        path = self._of_child.get(pid)
+        return None if path is None else _read(path)
+
     def left_behind(self, take: Callable[[InHand], None]) -> None:
         """Gives `take` what workers of earlier supervisors had: the dead now, the living when they end."""
         for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from flowyd.config.records import PoolKind
@@ -26,6 +26,8 @@ class _InFlight:
     #: It was handed out while the stop was under way.
     is_late: bool
     fate: str = ""
+    #: It ended with its worker alive; a decision is then made, and answered with those that came with it.
+    is_ended: bool = False
 
 
 class Fates:
@@ -50,15 +52,20 @@ class Fates:
                 self._quarantine.taken(task)
                 self._expect(child, [task], is_late=True)
         child.in_hand = now_in_hand
+        if not now_in_hand:
+            self._others_ended(child, but=())
         if report.held is not None:
             self._quarantine.hold(report.held)
 
     def died(self, child: Child, death: str, *, limit: int | None) -> None:
-        """The worker died with what is in its hands.
+        """The worker died with what is in its hands, of which not all need have been reported.
 
         Args:
             limit: its pool's limit of deaths.
         """
+        since = child.report.since if child.report is not None else None
+        self._expect(child, child.in_hand.values(), is_late=True, since=since)
+        self._others_ended(child, but=child.in_hand)
         by_itself = not child.killed and not child.hung
         for token, task in child.in_hand.items():
             if task.kind == PoolKind.ACTIVITY.value:
@@ -68,11 +75,16 @@ class Fates:
             else:
                 self._note(token, death, "another decider gets it when its time is over")
 
-    def stop_begins(self, children: Iterable[Child]) -> None:
-        """From now on every task's end is kept for the report."""
+    def stop_begins(self, in_hand: Mapping[Child, Iterable[TaskInHand]]) -> None:
+        """From now on every task's end is kept for the report; those that each worker has are in flight."""
         self._in_flight = {}
-        for child in children:
-            self._expect(child, child.in_hand.values(), is_late=False)
+        for child, tasks in in_hand.items():
+            self._expect(child, tasks, is_late=False)
+
+    @property
+    def tasks_left(self) -> int:
+        """How many tasks a stop still waits for."""
+        return sum(not entry.fate for entry in (self._in_flight or {}).values())
 
     def stopping_at_once(self) -> None:
         """Nobody is told of deaths any more: what is in flight times out."""
@@ -87,14 +99,22 @@ class Fates:
         lines = [f"{len(entries)} {'task was' if len(entries) == 1 else 'tasks were'} in flight"]
         return "\n".join([*lines, *(_line(entry) for entry in entries)])
 
-    def _expect(self, child: Child, tasks: Iterable[TaskInHand], *, is_late: bool) -> None:
+    def _expect(
+        self, child: Child, tasks: Iterable[TaskInHand], *, is_late: bool, since: float | None = None
+    ) -> None:
+        """Follows these tasks; `since`: when the worker began with them, if it is not now."""
         if self._in_flight is None:
             return
+        since = time.monotonic() if since is None else since
         for task in tasks:
-            entry = _InFlight(
-                task=task, pool=child.pool, pid=child.pid, since=time.monotonic(), is_late=is_late
-            )
+            entry = _InFlight(task=task, pool=child.pool, pid=child.pid, since=since, is_late=is_late)
             self._in_flight.setdefault(task.task_token, entry)
+
+    def _others_ended(self, child: Child, *, but: Collection[str]) -> None:
+        """What the worker had besides is not in its hands any more: it came with a task and is answered."""
+        for token, entry in list((self._in_flight or {}).items()):
+            if entry.pid == child.pid and not entry.fate and token not in but:
+                self._ended(token, "finished")
 
     def _ended(self, token: str, fate: str) -> None:
         """The task ended as it should; one that was handed out during the stop is then no news."""
@@ -103,10 +123,12 @@ class Fates:
             del self._in_flight[token]
             return
         self._note(token, fate)
+        if entry is not None:
+            entry.is_ended = True
 
     def _note(self, token: str, fate: str, then: str = "") -> None:
         entry = (self._in_flight or {}).get(token)
-        if entry is not None and not entry.fate:
+        if entry is not None and (entry.is_ended or not entry.fate):
             after = f"{fate} after {time.monotonic() - entry.since:.1f} s"
             entry.fate = f"{after}; {then}" if then else after
 

@@ -121,7 +121,7 @@ class Supervisor:
             logger.warning("told to stop again: workers are killed", extra={"action": "stop"})
             return
         crew.roster.ending = Ending.ORDERLY
-        crew.fates.stop_begins(crew.roster.children.values())
+        crew.stop_begins()
         for child in crew.roster.children.values():
             if child.task is not None:
                 logger.info(
@@ -262,8 +262,7 @@ class Supervisor:
     def _tell_of_stop(self, now: float) -> None:
         """Says what the stop still waits for, and that it may take its time."""
         children = self.crew.roster.children.values()
-        tasks = sum(len(child.in_hand) for child in children)
-        status = f"stopping: {tasks} tasks in flight, {len(children)} processes left"
+        status = f"stopping: {self.crew.fates.tasks_left} tasks in flight, {len(children)} processes left"
         if out := _polls_out(self.crew):
             status += f", {out} with a poll out at Amazon SWF"
         if status != self._status_sent and children:

@@ -79,6 +79,12 @@ class Succession:
         """The child has written down what it was given."""
         self._estates.settle(child.inherited)
 
+    def in_hand(self, child: Child) -> list[TaskInHand]:
+        """What a living child has in hand; of several decision tasks only the file names all."""
+        estate = self._estates.of_living(child.pid)
+        tasks = {task.task_token: task for task in estate.tasks} if estate is not None else {}
+        return list((tasks | child.in_hand).values())
+
     def look_at_file(self, child: Child) -> None:
         """Goes by the dead child's file for what it had in hand: it is newer than its last report."""
         estate = self._estates.of_dead(child.pid)

@@ -74,15 +74,21 @@ def test_a_decision_worker_killed_while_it_decides_is_answered_for_by_its_succes
     assert types.count("DecisionTaskStarted") == 1
 
 
-def test_tasks_that_came_with_one_that_kills_are_decided_by_the_successor(daemon: RunningDaemon) -> None:
+def begin_together(daemon: RunningDaemon, *starts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Begins executions whose decision tasks come to the decider in one message, but for the first."""
     for execution in [daemon.begin("quick") for _ in range(40)]:
         daemon.close_of(execution)
     [decider] = daemon.workers("deciders")
     os.kill(decider.pid, signal.SIGSTOP)
     # The poll that waits takes the first of them.
-    names = ["quick", "quick", "deadly", "quick", "deadly", "quick"]
-    executions = [daemon.begin(name) for name in names]
+    executions = [daemon.begin(*each) for each in starts]
     os.kill(decider.pid, signal.SIGCONT)
+    return executions
+
+
+def test_tasks_that_came_with_one_that_kills_are_decided_by_the_successor(daemon: RunningDaemon) -> None:
+    names = ["quick", "quick", "deadly", "quick", "deadly", "quick"]
+    executions = begin_together(daemon, *((name,) for name in names))
 
     for name, execution in zip(names, executions, strict=True):
         if name == "quick":
@@ -97,6 +103,32 @@ def test_tasks_that_came_with_one_that_kills_are_decided_by_the_successor(daemon
     ]
     assert len(together) == 5, "each was handed out once"
     assert len(set(together)) == 1, "they came in one message"
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["ends", "is killed"])
+def test_a_stop_tells_of_all_tasks_that_came_together(
+    daemon: RunningDaemon, tmp_path: Path, is_killed: bool
+) -> None:
+    first, *together = begin_together(daemon, ("quick",), ("slowly", str(tmp_path)), ("quick",), ("quick",))
+    daemon.close_of(first)
+    until((tmp_path / "deciding").exists)
+    decider = until(lambda: next((w for w in daemon.workers("deciders") if w.task), None))
+
+    daemon.signal(signal.SIGTERM)
+    until(lambda: daemon.status().state == "stopping")
+    if is_killed:
+        os.kill(decider.pid, signal.SIGKILL)
+    else:
+        (tmp_path / "open").touch()
+    assert daemon.wait() == 0
+
+    report = daemon.log.read_text().partition("the stop: 3 tasks were in flight")[2].splitlines()
+    fates = [
+        next(line for line in report if f" of {workflow_id} " in line).partition("]): ")[2]
+        for workflow_id, _ in together
+    ]
+    fate = "killed by SIGKILL" if is_killed else "finished"
+    assert [each.partition(" after ")[0] for each in fates] == [fate] * 3
 
 
 def test_a_hung_worker_shows_its_stack_and_is_replaced(daemon: RunningDaemon) -> None:

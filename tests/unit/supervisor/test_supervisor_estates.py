@@ -185,3 +185,16 @@ def test_a_poll_that_was_never_sent_leaves_the_file_with_the_task(estates: Estat
     assert decode_in_hand(path.read_bytes()) == record()
     assert hand.begin_poll("PollForActivityTask", "work", lambda: "p2") == "p2"
     os.close(fd)
+
+
+def test_what_a_living_child_has_in_hand_is_read_and_left_to_it(estates: Estates) -> None:
+    path, fd = estates.make_file("images", 0)
+    estates.give(path, 4711)
+    assert estates.of_living(4711) is None
+
+    os.write(fd, encode_in_hand(record("t1", "t2")))
+    os.close(fd)
+
+    assert estates.of_living(4711) == record("t1", "t2")
+    assert estates.of_living(4712) is None
+    assert estates.of_dead(4711) == record("t1", "t2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -219,7 +220,7 @@ def test_the_stop_report_names_each_task_and_its_fate(quarantine: Quarantine) ->
     fates.reported(done, running(attempt(1)))
     fates.reported(dies, running(attempt(2)))
 
-    fates.stop_begins([done, dies, late])
+    fates.stop_begins({done: [attempt(1)], dies: [attempt(2)], late: []})
     fates.reported(done, POLLING)
     dies.killed = True
     fates.died(dies, "killed by SIGKILL: the daemon stopped", limit=3)
@@ -238,6 +239,80 @@ def test_the_stop_report_names_each_task_and_its_fate(quarantine: Quarantine) ->
 
 def test_nothing_in_flight_is_said_too(quarantine: Quarantine) -> None:
     fates = Fates(quarantine)
-    fates.stop_begins([child()])
+    fates.stop_begins({child(): []})
 
     assert fates.stop_report() == "no task was in flight"
+
+
+# Decision tasks that came together: a report names the one that is decided, the worker's file all of them.
+
+
+def decision_task(name: str) -> TaskInHand:
+    return TaskInHand(
+        kind="decision", task_token=name, type_name="t", type_version="1", workflow_id=name, run_id=name
+    )
+
+
+A, B, C = (decision_task(name) for name in "abc")
+
+KILLED = "killed by SIGKILL; another decider gets it when its time is over"
+
+
+def fates_told(fates: Fates) -> list[str]:
+    """Each task's fate, whenever it came."""
+    lines = fates.stop_report().splitlines()[1:]
+    return [re.sub(r" after \d+\.\d s", "", line.partition("]): ")[2]) for line in lines]
+
+
+def test_all_that_came_together_is_in_flight_until_it_is_answered(quarantine: Quarantine) -> None:
+    fates, decider = Fates(quarantine), child()
+    fates.reported(decider, running(B))
+
+    fates.stop_begins({decider: [A, B, C]})
+    assert fates.tasks_left == 3
+    fates.reported(decider, running(C))
+    assert fates.tasks_left == 2
+    fates.reported(decider, POLLING)
+    assert fates.tasks_left == 0
+
+    assert fates_told(fates) == ["finished"] * 3
+
+
+def test_all_that_came_together_has_its_fate_when_its_worker_is_killed(quarantine: Quarantine) -> None:
+    fates, decider = Fates(quarantine), child()
+    fates.reported(decider, running(A))
+    fates.stop_begins({decider: [A, B, C]})
+    # It is decided, and its answer waits for the next.
+    fates.reported(decider, running(B))
+
+    decider.in_hand = {task.task_token: task for task in (A, B, C)}
+    fates.died(decider, "killed by SIGKILL", limit=None)
+
+    assert fates_told(fates) == [KILLED] * 3
+
+
+def test_what_a_killed_worker_had_answered_is_finished(quarantine: Quarantine) -> None:
+    fates, decider = Fates(quarantine), child()
+    fates.reported(decider, running(A))
+    fates.stop_begins({decider: [A, B, C]})
+    fates.reported(decider, running(C))
+
+    decider.in_hand = {C.task_token: C}
+    fates.died(decider, "killed by SIGKILL", limit=None)
+
+    assert fates_told(fates) == ["finished", "finished", KILLED]
+
+
+def test_what_came_together_during_the_stop_is_told_of_if_its_worker_is_killed(
+    quarantine: Quarantine,
+) -> None:
+    fates, decider = Fates(quarantine), child()
+    fates.stop_begins({decider: []})
+    fates.reported(decider, running(A))
+    fates.reported(decider, running(B))
+
+    decider.in_hand = {task.task_token: task for task in (A, B, C)}
+    fates.died(decider, "killed by SIGKILL", limit=None)
+
+    assert fates.tasks_left == 0
+    assert sorted(fates_told(fates)) == [KILLED] * 3
