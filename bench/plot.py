@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from bench.figures import Figure
+from bench.figures import Figure, advantage
 from bench.table import shown
 
 _COLOURS = (
@@ -29,18 +29,21 @@ _BAR = 13
 _LABEL_WIDTH = 300
 _PLOT_WIDTH = 480
 _VALUE_WIDTH = 150
+#: The shortest bar, as a share of the longest.
+_SHORTEST = 0.003
 _LINE_HEIGHT = 320
 
 
 def bars(figures: Sequence[Figure], systems: Sequence[str]) -> str:
-    """One group of bars per quantity, on a logarithmic scale of its own; the best is the longest bar.
+    """One group of bars per quantity, by scenario; the best is the longest bar.
 
-    Length is the figure (or its inverse, where less is better) against the best of the group, so that
+    Length is the figure (or its inverse, where less is better) as a share of the best of the group, so that
     ahead reads the same everywhere; the value is written at the bar.
     """
-    quantities = list(dict.fromkeys((f.scenario, f.what) for f in figures if f.samples))
-    parts, y = _legend(systems), 30 + 18 * math.ceil(len(systems) / 3)
-    for quantity in quantities:
+    quantities = dict.fromkeys((f.scenario, f.what) for f in figures if f.samples)
+    parts: list[str] = []
+    y = 0
+    for quantity in sorted(quantities, key=lambda quantity: quantity[0]):
         group = [
             f for name in systems for f in figures if (f.scenario, f.what) == quantity and f.system == name
         ]
@@ -59,11 +62,8 @@ def bars(figures: Sequence[Figure], systems: Sequence[str]) -> str:
 
 
 def _share(figure: Figure, group: Sequence[Figure]) -> float:
-    """Length of a bar, 0.02 to 1: each halving of the figure's worth takes a tenth off."""
-    values = {id(f): max(f.median, 0.01) for f in group}
-    worth = {key: 1 / v if figure.less_is_better else v for key, v in values.items()}
-    behind = math.log2(max(worth.values()) / worth[id(figure)])
-    return max(0.02, 1 - behind / 10)
+    """Length of a bar: the figure's worth as a share of the best one's, or just so much that it is seen."""
+    return max(_SHORTEST, min(advantage(figure, other) for other in group))
 
 
 def lines(figures: Sequence[Figure]) -> str:
@@ -122,15 +122,6 @@ class _Axis:
             return chosen if self._start < self._end else [self._low, *chosen]
         step = (self._high - self._low) / 5
         return [self._low + step * i for i in range(6)]
-
-
-def _legend(systems: Sequence[str]) -> list[str]:
-    parts = []
-    for number, name in enumerate(systems):
-        x, y = 20 + 300 * (number % 3), 12 + 18 * (number // 3)
-        parts.append(_rectangle(x, y - 9, 12, _COLOURS[number % len(_COLOURS)]))
-        parts.append(_text(x + 18, y + 1, name))
-    return parts
 
 
 def _rectangle(x: float, y: float, width: float, colour: str) -> str:
