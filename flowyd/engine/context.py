@@ -79,16 +79,17 @@ class Context:
         return hot
 
     def decider_is_there(self, hot: Hot) -> bool:
-        """Whether whoever decided last is likely to get the next decision task, too.
+        """Whether what the last decision said of completions is still the word of who gets the next one.
 
-        False: it named a list of its own on trial, and has not polled that within the time of the trial.
+        False: it named who it is, and that one has not polled its list for as long as a task may wait there.
         """
         state = hot.state
-        if state.override_list is None or state.override_trial is None:
+        if state.decide_after is None or state.decide_after.identity is None:
             return True
-        key = (hot.row.domain_id, "decision", state.override_list)
-        trial_s = from_wire(state.override_trial) or 0
-        return self.polls.is_attended(key, ends_after=self.now + self.poll_s - trial_s)
+        key = (hot.row.domain_id, "decision", state.override_list or state.task_list)
+        trial_s = from_wire(state.override_trial or "NONE") or 0
+        ends_after = self.now + self.poll_s - trial_s
+        return self.polls.is_attended(key, state.decide_after.identity, ends_after=ends_after)
 
     def of_token(self, request: Request, kind: str) -> tuple[Hot, TaskToken]:
         """The execution of a task token, and what else the token says.

@@ -16,7 +16,7 @@ from flowyd.engine.calls import Call
 from flowyd.engine.writes import ListKey
 from flowyd.swf.faults import LimitExceededFault
 
-#: Lists without polls that are remembered: each worker has one of its own, and workers come and go.
+#: Callers that are remembered when their polls have ended: each worker is another one.
 _REMEMBERED = 10_000
 
 
@@ -36,8 +36,8 @@ class WaitingPolls:
         self._most_per_list = most_per_list
         self._polls: OrderedDict[Call, Poll] = OrderedDict()
         self._by_list: dict[ListKey, OrderedDict[Call, Poll]] = {}
-        #: When the latest poll at a list ends, or would have ended if it had found nothing.
-        self._latest_end: dict[ListKey, float] = {}
+        #: When the latest poll of a caller at a list ends, or would have ended if it had found nothing.
+        self._latest_end: dict[tuple[ListKey, str], float] = {}
 
     def add(self, poll: Poll) -> None:
         """Lets a poll wait.
@@ -50,9 +50,11 @@ class WaitingPolls:
             raise LimitExceededFault("Limit on maximum concurrent poll requests per task list reached")
         self._polls[poll.call] = poll
         waiting[poll.call] = poll
-        if len(self._latest_end) >= _REMEMBERED:
-            self._latest_end = {key: end for key, end in self._latest_end.items() if key in self._by_list}
-        self._latest_end[poll.key] = poll.ends_at
+        identity = poll.call.request.get("identity")
+        if identity:
+            if len(self._latest_end) >= _REMEMBERED:
+                self._latest_end.clear()
+            self._latest_end[poll.key, identity] = poll.ends_at
 
     def prefer(self, call: Call) -> None:
         """Lets a waiting poll go before all others at its list."""
@@ -84,9 +86,14 @@ class WaitingPolls:
         waiting = self._by_list.get(key)
         return next(iter(waiting.values())) if waiting else None
 
-    def is_attended(self, key: ListKey, ends_after: float) -> bool:
-        """Whether a poll waits at a list, or one did that would have ended after this moment."""
-        return key in self._by_list or self._latest_end.get(key, 0.0) > ends_after
+    def is_attended(self, key: ListKey, identity: str, *, ends_after: float) -> bool:
+        """Whether a poll of this caller waits at a list, or one did that would end after this moment."""
+        if self._latest_end.get((key, identity), 0.0) > ends_after:
+            return True
+        waiting = self._by_list.get(key)
+        if waiting is None:
+            return False
+        return any(poll.call.request.get("identity") == identity for poll in waiting.values())
 
     def lists(self) -> list[ListKey]:
         """Lists at which somebody waits."""

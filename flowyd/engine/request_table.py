@@ -210,6 +210,7 @@ DECIDE_AFTER = Structure(
     {
         "together": ListOf(item=ListOf(item=OWN_ID)),
         "queued": Whole(lowest=0, highest=limits.OPEN_TASKS_PER_EXECUTION),
+        "identity": IDENTITY,
     }
 )
 

@@ -58,7 +58,8 @@ VOIDS = frozenset(
 
 #: A member of RespondDecisionTaskCompleted that SWF has not: which completions of activities need the next
 #: decision, `{"together": [[activityId, …], …], "queued": number}`. Needed are those by which all of a group
-#: have completed, and those after which fewer activities than that number have not been started.
+#: have completed, and those after which fewer activities than that number have not been started. Its member
+#: `identity`: all that is so only as long as whoever polls under this name does.
 DECIDE_AFTER = "flowydDecideAfter"
 
 #: Every operation.

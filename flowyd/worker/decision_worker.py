@@ -86,10 +86,10 @@ class DecisionWorker:
         """
         shared = Poll(action="PollForDecisionTask", request=_poll_request(domain, task_list, identity))
         polls = [shared]
+        # A name of its own for each poll: who polls under a name has nothing else in hand under it.
+        self._own_name = f"{identity[: IDENTITY_CHARACTERS - 4]}:own"
         if sticky_list is not None and hasattr(client, "begin_poll"):
-            # A name of its own for each poll: who polls under a name has nothing else in hand under it.
-            name = f"{identity[: IDENTITY_CHARACTERS - 4]}:own"
-            own = {**_poll_request(domain, sticky_list, name), "startAtPreviousStartedEvent": True}
+            own = {**_poll_request(domain, sticky_list, self._own_name), "startAtPreviousStartedEvent": True}
             polls.append(Poll(action="PollForDecisionTask", request=own))
         else:
             sticky_list = None
@@ -225,7 +225,7 @@ class DecisionWorker:
             request["executionContext"] = outcome.execution_context[:DATA_CHARACTERS]
         request.update(self._next_list())
         if isinstance(outcome, Suspended) and outcome.decide_after and self._is_sticky:
-            request[DECIDE_AFTER] = outcome.decide_after.wire
+            request[DECIDE_AFTER] = {**outcome.decide_after.wire, "identity": self._own_name}
         return request
 
     def _settle(self, decided: _Decided, refusal: FlowydError | None) -> None:

@@ -23,15 +23,19 @@ class OpenActivityTask(Protocol):
 class DecideAfter:
     """What a decision said of the completions after it."""
 
-    __slots__ = ("_groups_of", "_is_met", "_missing", "_queued")
+    __slots__ = ("_groups_of", "_is_met", "_missing", "_queued", "identity")
 
-    def __init__(self, together: Iterable[Collection[int]], *, queued: int) -> None:
+    def __init__(
+        self, together: Iterable[Collection[int]], *, queued: int, identity: str | None = None
+    ) -> None:
         """
         Args:
             together: groups of activities, by scheduled event id: the decider is needed once all of a group
                 have completed.
             queued: it is needed, too, where fewer activities than this have not been started.
+            identity: all this is the word of whoever polls under this name; None: of anybody.
         """
+        self.identity = identity
         self._queued = queued
         self._groups_of: dict[int, list[int]] = defaultdict(list)
         self._missing: list[int] = []

@@ -72,7 +72,7 @@ def note_decide_after(state: ExecutionState, said: Mapping[str, Any] | None) -> 
         if not all(activity_id in ids for activity_id in left):
             return
         together.append([ids[activity_id] for activity_id in left])
-    state.decide_after = DecideAfter(together, queued=said.get("queued", 0))
+    state.decide_after = DecideAfter(together, queued=said.get("queued", 0), identity=said.get("identity"))
 
 
 def _execution_started(state: ExecutionState, _: int, at: float, attributes: Attributes) -> None:

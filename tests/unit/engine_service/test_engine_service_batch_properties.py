@@ -204,6 +204,8 @@ class Deciders(RuleBasedStateMachine):
         self.unread.remove(answer)
         self.taken.difference_update(map(key_of, answer.tasks))
         self.scene.service.offer_again(answer.poll)
+        if answer.poll.poll_id:
+            self.unanswered.append((answer.poll.poll_id, list_of(answer.poll)))
         self.turn()
 
     @precondition(lambda self: self.waiting)

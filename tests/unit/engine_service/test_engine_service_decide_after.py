@@ -12,6 +12,8 @@ from tests.unit.engine_service.engine_service_scene import DOMAIN, Scene, schedu
 
 OWN = {"taskList": {"name": "own"}, "taskListScheduleToStartTimeout": "5"}
 PAIR = {"flowydDecideAfter": {"together": [["a", "b"]], "queued": 0}}
+#: The same of a decider that wants to be asked for.
+NAMED = {"flowydDecideAfter": {**PAIR["flowydDecideAfter"], "identity": "me"}}
 
 
 def decided(scene: Scene, **request: Any) -> None:
@@ -33,8 +35,8 @@ def test_completions_that_are_waited_for_together_make_one_decision_task(scene: 
 
 
 def test_who_polls_a_list_of_its_own_is_taken_at_its_word(scene: Scene) -> None:
-    decided(scene, **PAIR, **OWN)
-    scene.begin_poll(task_list="own")
+    decided(scene, **NAMED, **OWN)
+    scene.begin_poll(task_list="own", identity="me")
     scene.pass_time(30)
 
     scene.work()
@@ -45,8 +47,8 @@ def test_who_polls_a_list_of_its_own_is_taken_at_its_word(scene: Scene) -> None:
 def test_who_is_busy_with_another_task_is_taken_at_its_word_for_as_long_as_a_task_may_wait_for_it(
     scene: Scene,
 ) -> None:
-    decided(scene, **PAIR, **OWN)
-    poll = scene.begin_poll(task_list="own")
+    decided(scene, **NAMED, **OWN)
+    poll = scene.begin_poll(task_list="own", identity="me")
     assert scene.service.withdraw(poll)
     scene.pass_time(4.5)
 
@@ -56,14 +58,26 @@ def test_who_is_busy_with_another_task_is_taken_at_its_word_for_as_long_as_a_tas
 
 
 def test_of_who_has_not_polled_for_longer_a_successor_hears_of_every_completion(scene: Scene) -> None:
-    decided(scene, **PAIR, **OWN)
-    poll = scene.begin_poll(task_list="own")
+    decided(scene, **NAMED, **OWN)
+    poll = scene.begin_poll(task_list="own", identity="me")
     assert scene.service.withdraw(poll)
     scene.pass_time(5.5)
 
     scene.work()
 
     assert scene.has_task(task_list="own")
+
+
+def test_of_who_has_a_successor_that_polls_the_same_list_every_completion_is_told(scene: Scene) -> None:
+    decided(scene, **NAMED, **OWN)
+    poll = scene.begin_poll(task_list="own", identity="me")
+    assert scene.service.withdraw(poll)
+    scene.pass_time(5.5)
+    successor = scene.begin_poll(task_list="own", identity="successor")
+
+    scene.work()
+
+    assert scene.answer(successor)["taskToken"]
 
 
 def test_after_a_restart_of_the_engine_every_completion_makes_a_decision_task(tmp_path: Path) -> None:
