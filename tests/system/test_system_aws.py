@@ -99,6 +99,8 @@ def test_a_stop_waits_for_polls_longer_than_for_tasks(daemon: RemoteDaemon) -> N
     daemon.ask("reload")
     execution = daemon.begin("tutorial", 1)
     daemon.close_of(execution)
+    # A worker says a moment after its answer that it has nothing in hand; this stop does not wait for tasks.
+    until(lambda: all(w.state == "polling" for name in ("workers", "deciders") for w in daemon.workers(name)))
 
     assert daemon.stop() == 0
 
