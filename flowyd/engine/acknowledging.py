@@ -15,24 +15,38 @@ _WITHIN_S = 0.02
 
 
 class Owing(Protocol):
-    """A connection that owes its peer the news."""
+    """A connection that may owe its peer the news."""
 
     peer: str
+
+    @property
+    def has_unread_task(self) -> bool: ...
 
     def acknowledge(self) -> None: ...
 
 
 class Acknowledging:
-    """All connections that owe it, by peer."""
+    """All connections, and those that owe it, by peer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._all_of: dict[str, dict[Owing, None]] = {}
         self._owing: dict[str, dict[Owing, None]] = {}
         #: One for all of them: most are told by a task, and a timer for each would cost more than it tells.
         self._timer: asyncio.TimerHandle | None = None
 
+    def enter(self, connection: Owing) -> None:
+        """A connection is there."""
+        self._all_of.setdefault(connection.peer, {})[connection] = None
+
     def soon(self, connection: Owing) -> None:
-        """A call was carried out, and the poll behind it waits."""
+        """A call was carried out; the poll behind it may be answered at once, which tells so.
+
+        Who has a task waiting on another connection is told now.
+        """
+        if any(other.has_unread_task for other in self._all_of[connection.peer]):
+            connection.acknowledge()
+            return
         self._owing.setdefault(connection.peer, {})[connection] = None
         if self._timer is None:
             self._timer = self._loop.call_later(_WITHIN_S, self._all)
@@ -43,9 +57,13 @@ class Acknowledging:
             for connection in self._owing.pop(peer, ()):
                 connection.acknowledge()
 
-    def forget(self, connection: Owing) -> None:
+    def leave(self, connection: Owing) -> None:
         """The connection is gone."""
         self._owing.get(connection.peer, {}).pop(connection, None)
+        of_peer = self._all_of[connection.peer]
+        del of_peer[connection]
+        if not of_peer:
+            del self._all_of[connection.peer]
 
     def _all(self) -> None:
         self._timer = None

@@ -27,6 +27,7 @@ from flowyd.engine import requests
 from flowyd.engine.acknowledging import Acknowledging
 from flowyd.engine.calls import Answered, Call
 from flowyd.engine.connection import Connection, Gate
+from flowyd.engine.cutting_off import cut_off
 from flowyd.engine.gauges import MOST_TASK_LISTS
 from flowyd.engine.http import HttpRequest, ResponseWriter
 from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
@@ -43,15 +44,12 @@ from flowyd.swf.faults import (
 
 logger = logging.getLogger(__name__)
 
-#: How often connections are looked over for these limits, seconds.
+#: How often connections are looked over (`cutting_off`), seconds.
 _SWEEP_S = 1.0
 #: New connections taken in one round of the loop.
 _ACCEPTED_PER_ROUND = 64
 #: Requests of one turn at most; the others are in the next.
 MOST_CALLS_PER_TURN = 256
-#: Parts of requests and answers that all connections together may keep in memory; beyond it the largest are
-#: cut off.
-MOST_BUFFERED_BYTES = 256 * 1_048_576
 #: What a poll is answered with when the engine stops.
 _EMPTY_POLL = {
     "PollForActivityTask": b'{"startedEventId":0}',
@@ -109,7 +107,6 @@ class Server:
         self._soon = soon or self._loop.call_soon
         self._responses = ResponseWriter()
         self._connections: dict[Connection, None] = {}
-        self._of_peer: dict[str, dict[Connection, None]] = {}
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
         self._acknowledging = Acknowledging(self._loop)
@@ -191,7 +188,7 @@ class Server:
     def enter(self, connection: Connection) -> None:
         """A new connection; at the limit the one that has been idle longest makes room."""
         self._connections[connection] = None
-        self._of_peer.setdefault(connection.peer, {})[connection] = None
+        self._acknowledging.enter(connection)
         logger.debug("Connection from %s", connection.peer, extra={"action": "connect"})
         if len(self._connections) > self._most_connections:
             idle = min(
@@ -204,11 +201,7 @@ class Server:
     def leave(self, connection: Connection, calls: Iterable[Call]) -> None:
         """A connection is gone; `calls` are its requests under way."""
         self._connections.pop(connection, None)
-        of_peer = self._of_peer[connection.peer]
-        del of_peer[connection]
-        if not of_peer:
-            del self._of_peer[connection.peer]
-        self._acknowledging.forget(connection)
+        self._acknowledging.leave(connection)
         for call in calls:
             poll = call.next_poll
             self.withdraw(call)
@@ -239,14 +232,8 @@ class Server:
         self._turn_soon()
 
     def acknowledge_soon(self, connection: Connection) -> None:
-        """A call was carried out; the poll behind it may be answered at once, which tells so.
-
-        Who has a task waiting on another connection is told now.
-        """
-        if any(other.has_unread_task for other in self._of_peer[connection.peer]):
-            connection.acknowledge()
-        else:
-            self._acknowledging.soon(connection)
+        """A call of this connection was carried out, which the poll behind it may tell."""
+        self._acknowledging.soon(connection)
 
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None:
         """Starts on a request; None if it is answered already."""
@@ -391,22 +378,8 @@ class Server:
             self._metrics.count_request(answered.call.action, "")
 
     def _look_over(self) -> None:
-        now = self._loop.time()
-        for connection in list(self._connections):
-            if connection.is_overdue(now):
-                connection.abort()
-        self._free_buffers()
+        cut_off(list(self._connections), now=self._loop.time())
         self._sweep = self._loop.call_later(_SWEEP_S, self._look_over)
-
-    def _free_buffers(self) -> None:
-        """Cuts off those that hold most, if all together hold too much of requests that are not whole."""
-        held = {connection: connection.buffered_bytes for connection in self._connections}
-        total = sum(held.values())
-        for connection in sorted(held, key=lambda each: held[each], reverse=True):
-            if total <= MOST_BUFFERED_BYTES:
-                return
-            total -= held[connection]
-            connection.abort()
 
     def _gauges(self) -> list[Gauge]:
         waiting: Counter[tuple[str, ...]] = Counter(

@@ -24,18 +24,17 @@ from __future__ import annotations
 import itertools
 import os
 import select
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from flowyd.errors import FlowydError, ProtocolError, UnreachableError
+from flowyd.errors import FlowydError
 from flowyd.swf import limits
 from flowyd.swf.actions import POLLS, READS, TARGET_PREFIX
 from flowyd.swf.client import Answer, Readable, Request
-from flowyd.swf.faults import SwfFault, fault_from_wire
+from flowyd.swf.lean_answers import PendingAnswer, answer_of, fault_of, refusal_of, unreachable
 from flowyd.swf.lean_connection import (
-    CARRIED_OUT,
     Broken,
     Connection,
     Response,
@@ -51,7 +50,6 @@ _HARMLESS_TWICE = READS | POLLS | {"RecordActivityTaskHeartbeat"}
 _NO_TASK: Answer = {"startedEventId": 0}
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class LeanClient:
@@ -88,7 +86,7 @@ class LeanClient:
         """See `SwfClient.call`."""
         headers = _poll_header(self.new_poll_id()) if action in POLLS else ""
         message = self._message(action, request, headers)
-        return _answer(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
+        return answer_of(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
 
     def metrics(self) -> str:
         """The engine's metrics in Prometheus's text format; it shows them to its own machine only.
@@ -100,7 +98,7 @@ class LeanClient:
         message = f"GET /metrics HTTP/1.1\r\nHost: {self._address.host}\r\n\r\n".encode()
         response = self._exchange(message, "GET /metrics", harmless_twice=True)
         if response.status != 200:
-            raise _fault(_members(response))
+            raise fault_of(response)
         return response.body.decode("utf-8", "replace")
 
     def _exchange(self, message: bytes, action: str, *, harmless_twice: bool) -> Response:
@@ -116,7 +114,7 @@ class LeanClient:
                 connection.close()
                 may_repeat = not self._is_broken_off and (not error.was_sent or harmless_twice)
                 if not may_repeat or attempt == _MOST_ATTEMPTS:
-                    raise _unreachable(action, self.endpoint, error) from error
+                    raise unreachable(action, self.endpoint, error) from error
                 continue
             self._keep(connection, response)
             return response
@@ -131,7 +129,7 @@ class LeanClient:
             if not readable:
                 pending.give_up()
                 broken = Broken(was_sent=True, why=f"waited for {self._read_timeout_s:g} s")
-                raise _unreachable(action, self.endpoint, broken)
+                raise unreachable(action, self.endpoint, broken)
             if pending not in readable:
                 pending.withdraw()
             answer = pending.finish()
@@ -187,9 +185,9 @@ class LeanClient:
         message = self._message(action, request, headers)
         if before:
             message = b"".join([self._message(action, each, "") for each in before]) + message
-        pending = self._begin(message, poll_action, if_ended=_NO_TASK, sent_with=action)
-        pending.calls_before = len(before)
-        return pending
+        return self._begin(
+            message, poll_action, if_ended=_NO_TASK, sent_with=action, calls_before=len(before)
+        )
 
     def call_all(self, action: str, requests: Sequence[Request]) -> list[FlowydError | None]:
         """Calls an operation without result several times, in one message.
@@ -204,7 +202,7 @@ class LeanClient:
             connection.send(b"".join([self._message(action, each, "") for each in requests]))
             for _ in requests:
                 response = connection.receive()
-                outcomes.append(_refusal(response))
+                outcomes.append(refusal_of(response))
         except Broken:
             connection.close()
             return outcomes
@@ -225,7 +223,13 @@ class LeanClient:
         return self._begin(message, action, if_ended=None)
 
     def _begin(
-        self, message: bytes, action: str, *, if_ended: Answer | None, sent_with: str = ""
+        self,
+        message: bytes,
+        action: str,
+        *,
+        if_ended: Answer | None,
+        sent_with: str = "",
+        calls_before: int = 0,
     ) -> PendingAnswer:
         """Sends the message; once more where nothing of it, or not all, had left."""
         for _ in range(_MOST_ATTEMPTS):
@@ -243,8 +247,9 @@ class LeanClient:
                 keep=self._keep,
                 if_ended=if_ended,
                 sent_with=sent_with,
+                calls_before=calls_before,
             )
-        raise _unreachable(sent_with or action, self.endpoint, last) from last
+        raise unreachable(sent_with or action, self.endpoint, last) from last
 
     def break_off(self) -> None:
         """From any thread: ends the call that is under way, and all that follow, with UnreachableError."""
@@ -289,142 +294,5 @@ class LeanClient:
             connection.close()
 
 
-class PendingAnswer:
-    """A poll or a wait that was sent; readable (fileno) when `finish` will not wait."""
-
-    def __init__(
-        self,
-        *,
-        action: str,
-        connection: Connection,
-        keep: Callable[[Connection, Response], None],
-        endpoint: str,
-        if_ended: Answer | None,
-        sent_with: str,
-    ) -> None:
-        """See `finish`.
-
-        Args:
-            if_ended: what it comes to if the engine ends the connection, as it does when it restarts.
-            sent_with: the operation before it in the same message; empty: none.
-        """
-        self._action = action
-        self._sent_with = sent_with
-        self._endpoint = endpoint
-        self._connection = connection
-        self._keep = keep
-        self._if_ended = if_ended
-        #: The answer, where it was received while another was waited for.
-        self._response: Response | None = None
-        self._is_withdrawn = False
-        #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
-        self.was_read = False
-        #: How many calls came before that in the message, and what became of each, once that is known.
-        self.calls_before = 0
-        self.before: list[FlowydError | None] = []
-
-    def fileno(self) -> int:
-        """The connection's file descriptor, for select."""
-        return self._connection.fileno()
-
-    @property
-    def is_here(self) -> bool:
-        """Whether the answer has been received already; `fileno` is not readable then."""
-        return self._response is not None or self._connection.has_received
-
-    def carried_out(self) -> bool:
-        """Waits until the call that came with the poll was carried out; whether the poll was begun.
-
-        It is not where the service does not know of polls that come with calls.
-
-        Raises:
-            SwfFault: the call was refused, and the poll was not begun.
-            UnreachableError: the call may have been carried out; the poll is to be repeated under its id.
-        """
-        try:
-            while len(self.before) < self.calls_before:
-                self.before.append(_refusal(self._connection.receive()))
-            response = self._connection.receive(or_interim=True)
-        except Broken as error:
-            self._connection.close()
-            raise _unreachable(self._sent_with, self._endpoint, error) from error
-        if response.status == CARRIED_OUT:
-            return True
-        if response.status == 200 and response.body:
-            self._response = response
-            return True
-        self._keep(self._connection, response)
-        _answer(response)
-        return False
-
-    def withdraw(self) -> None:
-        """Takes it back; `finish` then gives None, or what was answered just before, such as a task."""
-        self._is_withdrawn = True
-        self._connection.end_sending()
-
-    def give_up(self) -> None:
-        """Closes the connection without waiting for anything; the engine then takes it back itself."""
-        self._connection.close()
-
-    def finish(self) -> Answer | None:
-        """The answer; None if it was withdrawn first.
-
-        If the engine ended the connection, a poll has found no task, and a wait has come to nothing: None.
-
-        Raises:
-            SwfFault: the service refused it.
-            UnreachableError: no answer within the read timeout.
-        """
-        try:
-            response = self._response or self._connection.receive()
-        except Broken as error:
-            self._connection.close()
-            if self._is_withdrawn:
-                return None
-            if error.timed_out:
-                raise UnreachableError(f"{self._action} got no answer: {error}") from error
-            return self._if_ended
-        if self._is_withdrawn:
-            self._connection.close()
-        else:
-            self._keep(self._connection, response)
-        answer = _answer(response)
-        self.was_read = True
-        return answer
-
-
 def _poll_header(poll_id: str) -> str:
     return f"X-Flowyd-Poll: {poll_id}\r\n"
-
-
-def _unreachable(action: str, endpoint: str, error: Broken) -> UnreachableError:
-    done = "it may have been carried out" if error.was_sent else "it was not carried out"
-    return UnreachableError(f"{action} at {endpoint} got no answer ({error}); {done}. See the engine's log")
-
-
-def _answer(response: Response) -> Answer:
-    """The answer's JSON; a fault is raised."""
-    members = _members(response)
-    if response.status == 200:
-        return members
-    raise _fault(members)
-
-
-def _refusal(response: Response) -> FlowydError | None:
-    """Why a call without result was refused; None: it was carried out."""
-    return None if response.status == 200 else _fault(_members(response))
-
-
-def _members(response: Response) -> dict[str, Any]:
-    body = response.body
-    try:
-        members: Any = _decode(body) if body else {}
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise ProtocolError(f"the answer is no JSON (status {response.status}): {error}") from error
-    if not isinstance(members, dict):
-        raise ProtocolError(f"the answer is no JSON object (status {response.status})")
-    return cast("dict[str, Any]", members)
-
-
-def _fault(members: dict[str, Any]) -> SwfFault:
-    return fault_from_wire(str(members.get("__type", "UnknownError")), str(members.get("message", "")))

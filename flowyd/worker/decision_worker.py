@@ -96,7 +96,6 @@ class DecisionWorker:
         self._poller = Poller(
             client, polls, stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
         )
-        self._can_take_several = hasattr(client, "call_and_poll")
         self._pace = Pace(now)
         self._histories = Histories(client, domain=domain)
         self._registrations = registrations
@@ -114,7 +113,7 @@ class DecisionWorker:
                 self._attempt_all([task], None)
             self._poller.polls_ahead = most_tasks is None
             while most_tasks is None or self._reporter.tasks_done < most_tasks:
-                if most_tasks is None and self._can_take_several:
+                if most_tasks is None:
                     self._poller.most_tasks = self._pace.tasks
                 found = self._poller.next_tasks()
                 if found is None:

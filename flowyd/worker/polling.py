@@ -71,13 +71,15 @@ class ManyPolls(Protocol):
 
     def new_poll_id(self) -> str: ...
 
-    def begin_poll(
-        self, action: str, request: Request, poll_id: str | None = None, *, most_tasks: int = 1
-    ) -> Pending: ...
+    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
 
 
 class PollingNext(Protocol):
-    """A client that can answer tasks and poll for the next ones in the same message."""
+    """A client that can answer tasks and poll for the next ones in the same message, several at once."""
+
+    def begin_poll(
+        self, action: str, request: Request, poll_id: str | None = None, *, most_tasks: int = 1
+    ) -> Pending: ...
 
     def call_and_poll(
         self,
@@ -286,9 +288,9 @@ class Poller:
                 self._note_begun(number, self._begun(client, poll, poll_id))
 
     def _begun(self, client: ManyPolls, poll: Poll, poll_id: str) -> Pending:
-        if self.most_tasks == 1:
+        if self._both is None:
             return client.begin_poll(poll.action, poll.request, poll_id)
-        return client.begin_poll(poll.action, poll.request, poll_id, most_tasks=self.most_tasks)
+        return self._both.begin_poll(poll.action, poll.request, poll_id, most_tasks=self.most_tasks)
 
     def _begin_in_hand(self, number: int, tasks: Sequence[TaskInHand]) -> str:
         poll = self._polls[number]

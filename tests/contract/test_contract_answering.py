@@ -11,7 +11,8 @@ import pytest
 
 from flowyd.errors import UnreachableError
 from flowyd.swf.faults import UnknownResourceFault
-from flowyd.swf.lean import LeanClient, PendingAnswer
+from flowyd.swf.lean import LeanClient
+from flowyd.swf.lean_answers import PendingAnswer
 from tests.contract.engine_process import EngineProcess
 from tests.contract.test_contract_clients import activities, decisions, lean_domain, schedule, start
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 
-class OpenActivityTask(Protocol):
+class _Activity(Protocol):
     """What is asked of an open activity."""
 
     #: 0 while it is only scheduled.
@@ -53,7 +53,7 @@ class DecideAfter:
             self._missing[number] -= 1
             self._is_met = self._is_met or not self._missing[number]
 
-    def needs_decider(self, activities: Collection[OpenActivityTask]) -> bool:
+    def needs_decider(self, activities: Collection[_Activity]) -> bool:
         """Whether the decider is needed now, after a completion.
 
         `activities`: those that are open. Where there are none, nothing might come that tells of this one.

@@ -26,6 +26,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 @dataclass(eq=False)
 class Connection:
     peer: str
+    has_unread_task: bool = False
     told: int = 0
 
     def acknowledge(self) -> None:
@@ -46,8 +47,16 @@ def until_told(loop: asyncio.AbstractEventLoop, connection: Connection) -> None:
     loop.run_until_complete(told())
 
 
+def acknowledging_to(loop: asyncio.AbstractEventLoop, *connections: Connection) -> Acknowledging:
+    acknowledging = Acknowledging(loop)
+    for connection in connections:
+        acknowledging.enter(connection)
+    return acknowledging
+
+
 def test_who_gets_no_task_is_told_in_a_moment(loop: CountingLoop) -> None:
-    acknowledging, connection = Acknowledging(loop), Connection("pid 1")
+    connection = Connection("pid 1")
+    acknowledging = acknowledging_to(loop, connection)
     acknowledging.soon(connection)
 
     until_told(loop, connection)
@@ -56,8 +65,8 @@ def test_who_gets_no_task_is_told_in_a_moment(loop: CountingLoop) -> None:
 
 
 def test_a_task_tells_all_connections_of_its_peer_and_no_other(loop: CountingLoop) -> None:
-    acknowledging = Acknowledging(loop)
     first, second, other = Connection("pid 1"), Connection("pid 1"), Connection("pid 2")
+    acknowledging = acknowledging_to(loop, first, second, other)
     for connection in (first, second, other):
         acknowledging.soon(connection)
 
@@ -67,10 +76,11 @@ def test_a_task_tells_all_connections_of_its_peer_and_no_other(loop: CountingLoo
 
 
 def test_who_is_gone_is_not_told(loop: CountingLoop) -> None:
-    acknowledging, gone, there = Acknowledging(loop), Connection("pid 1"), Connection("pid 1")
+    gone, there = Connection("pid 1"), Connection("pid 1")
+    acknowledging = acknowledging_to(loop, gone, there)
     acknowledging.soon(gone)
     acknowledging.soon(there)
-    acknowledging.forget(gone)
+    acknowledging.leave(gone)
 
     until_told(loop, there)
 
@@ -78,7 +88,8 @@ def test_who_is_gone_is_not_told(loop: CountingLoop) -> None:
 
 
 def test_a_chain_of_answers_that_tasks_follow_takes_one_timer(loop: CountingLoop) -> None:
-    acknowledging, connection = Acknowledging(loop), Connection("pid 1")
+    connection = Connection("pid 1")
+    acknowledging = acknowledging_to(loop, connection)
 
     for _ in range(100):
         acknowledging.soon(connection)
@@ -88,7 +99,8 @@ def test_a_chain_of_answers_that_tasks_follow_takes_one_timer(loop: CountingLoop
 
 
 def test_there_is_a_timer_again_after_the_last_one(loop: CountingLoop) -> None:
-    acknowledging, first, second = Acknowledging(loop), Connection("pid 1"), Connection("pid 2")
+    first, second = Connection("pid 1"), Connection("pid 2")
+    acknowledging = acknowledging_to(loop, first, second)
     acknowledging.soon(first)
     until_told(loop, first)
 
@@ -96,3 +108,23 @@ def test_there_is_a_timer_again_after_the_last_one(loop: CountingLoop) -> None:
     until_told(loop, second)
 
     assert second.told == 1
+
+
+def test_who_has_a_task_unread_on_another_connection_is_told_at_once(loop: CountingLoop) -> None:
+    owing, unread, stranger = Connection("pid 1"), Connection("pid 1", True), Connection("pid 2")
+    acknowledging = acknowledging_to(loop, owing, unread, stranger)
+
+    acknowledging.soon(owing)
+    acknowledging.soon(stranger)
+
+    assert (owing.told, stranger.told) == (1, 0)
+
+
+def test_a_task_unread_on_a_connection_that_is_gone_is_nothing(loop: CountingLoop) -> None:
+    owing, gone = Connection("pid 1"), Connection("pid 1", True)
+    acknowledging = acknowledging_to(loop, owing, gone)
+    acknowledging.leave(gone)
+
+    acknowledging.soon(owing)
+
+    assert owing.told == 0

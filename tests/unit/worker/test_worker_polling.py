@@ -12,7 +12,8 @@ import pytest
 from flowyd.control.reports import TaskInHand
 from flowyd.swf.client import Answer, Readable, Request
 from flowyd.swf.faults import UnknownResourceFault, ValidationException
-from flowyd.swf.lean import LeanClient, PendingAnswer
+from flowyd.swf.lean import LeanClient
+from flowyd.swf.lean_answers import PendingAnswer
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.stopping import StopSignal
