@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -29,15 +28,14 @@ from flowyd.engine.calls import Answered, Call
 from flowyd.engine.clock import Clock
 from flowyd.engine.closings import ClosingWait, ClosingWaits
 from flowyd.engine.context import Context, Request
+from flowyd.engine.dealing import Dealing
 from flowyd.engine.errands import Errands
 from flowyd.engine.executions import Executions
-from flowyd.engine.hand_outs import HandOut, HandOuts
 from flowyd.engine.held import HeldTurn, HeldTurns
 from flowyd.engine.histories import history
 from flowyd.engine.matching import Matching
 from flowyd.engine.operations import OPERATIONS, description
 from flowyd.engine.overlap import Overlap
-from flowyd.engine.polls import Poll, WaitingPolls
 from flowyd.engine.recording import Recorder
 from flowyd.engine.registry import Registry
 from flowyd.engine.retention import Retention
@@ -46,7 +44,6 @@ from flowyd.engine.rules.expiry import expire
 from flowyd.engine.settings import ServiceSettings
 from flowyd.engine.store import CHECKPOINT_S, Store
 from flowyd.engine.tokens import TokenCodec
-from flowyd.engine.writes import ListKey
 from flowyd.swf.actions import READS
 from flowyd.swf.faults import InternalFailure, SwfFault
 
@@ -56,8 +53,6 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 1.0
 #: So many executions are looked at for deadlines in one turn; the rest is due in the next.
 _LOOKS_PER_TURN = 200
-#: A poll's answer with several tasks takes no more of them from this size on.
-_ENOUGH_BYTES = 262_144
 
 _encode = msgspec.json.Encoder().encode
 
@@ -83,13 +78,10 @@ class Service:
         self._tokens = tokens
         self._settings = settings
         self._on_close = on_close
-        self._polls = WaitingPolls(most_per_list=settings.quotas.pollers)
+        self._dealing = Dealing(
+            store, clock=clock, poll_s=settings.poll_s, most_per_list=settings.quotas.pollers
+        )
         self._closings = ClosingWaits()
-        self._hand_outs = HandOuts(self._is_current)
-        #: Lists to look at in this turn: a poll came, or a task was offered again.
-        self._polled: dict[ListKey, None] = {}
-        #: Polls that this turn took out of waiting.
-        self._taken: list[Poll] = []
         self._held = HeldTurns()
         #: Answers of turns that were lost while nobody asked for answers.
         self._overdue: list[Answered] = []
@@ -113,7 +105,6 @@ class Service:
         self._looking_at: int | None = None
         self._set_aside: set[int] = set()
         self._note_what_is_owed(clock.now() - CHECKPOINT_S)
-        self._hand_outs.load(store.hand_outs())
         self._build()
 
     def _build(self) -> None:
@@ -141,7 +132,7 @@ class Service:
             registry=registry,
             tokens=self._tokens,
             quotas=settings.quotas,
-            polls=self._polls,
+            polls=self._dealing.polls,
             poll_s=settings.poll_s,
         )
         self._retention = Retention(store=store, executions=self._executions, now=self._clock.now())
@@ -153,11 +144,7 @@ class Service:
         for name, action in registered.items():
             run = self._read_tables if name in READS else self._write_tables
             self._table[name] = partial(run, action)
-        for handed_out in self._hand_outs.offered():
-            if self._is_current(handed_out):
-                matching.offer_again(handed_out.key, handed_out.task)
-            else:
-                self._hand_outs.drop(store, handed_out)
+        self._dealing.deal_from(self._context)
 
     # What the server calls
 
@@ -214,24 +201,16 @@ class Service:
             at = min(at, next_look)
         if self._was_paused:
             at = self._paused_until
-        ends = (at, self._polls.next_end(), self._closings.next_end())
+        ends = (at, self._dealing.polls.next_end(), self._closings.next_end())
         return min(end for end in ends if end is not None)
 
     def withdraw(self, call: Call) -> bool:
         """Forgets a call that waits: its caller is gone. False: it does not wait."""
-        return self._polls.remove(call) is not None or self._closings.remove(call)
+        return self._dealing.polls.remove(call) is not None or self._closings.remove(call)
 
     def offer_again(self, call: Call) -> None:
-        """Puts the tasks that answered a poll back on offer: the answer was never read.
-
-        The next poll gets them with the same started events. One that has closed meanwhile is not had again.
-        """
-        self._offered_again(self._hand_outs.offer_again(self._store, call))
-
-    def _offered_again(self, handed_out: Sequence[HandOut]) -> None:
-        for each in handed_out:
-            self._context.matching.offer_again(each.key, each.task)
-            self._polled[each.key] = None
+        """See `Dealing.offer_again`."""
+        self._dealing.offer_again(call)
 
     def checkpoint(self) -> None:
         """Brings the database's file up to date, if it can be written; for those who read it themselves."""
@@ -251,11 +230,7 @@ class Service:
     def _attempt(self, calls: Sequence[Call]) -> None:
         clock_now = self._clock.now()
         self._recorder.now = round(clock_now, 3)
-        self._taken = self._polls.take_ended(clock_now)
-        answered = [
-            Answered(call=poll.call, result=handing_out.EMPTY_ANSWERS[poll.call.action])
-            for poll in self._taken
-        ]
+        answered = self._dealing.end_polls(clock_now)
         if clock_now >= self._paused_until:
             self._resume()
             self._do_what_is_due(clock_now)
@@ -266,15 +241,13 @@ class Service:
                 if call.next_poll is not None and not isinstance(result, SwfFault):
                     answered += self._carry_out_next_poll(call.next_poll)
         # Tasks leave first: somebody's work can begin with them; then ends, which somebody waits for.
-        answered = self._hand_out_tasks() + self._tell_of_ends(clock_now) + answered
+        answered = self._dealing.deal() + self._tell_of_ends(clock_now) + answered
         self._executions.take_stock()
         self._commit()
         self._note_what_is_owed(clock_now)
         self._executions.settle()
-        self._hand_outs.settle()
         self._closings.settle()
-        taken, self._taken = self._taken, []
-        commits = self._store.committed
+        taken, commits = self._dealing.settle(), self._store.committed
         self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, taken=taken))
 
     def _commit(self) -> None:
@@ -296,7 +269,7 @@ class Service:
         """The answer, or None if the call waits."""
         try:
             if call.action in handing_out.POLL_KINDS:
-                return self._poll(call)
+                return self._dealing.poll(call)
             if call.waits_for_close and self._waits(call):
                 return None
             result = self._table[call.action](call.request)
@@ -308,24 +281,9 @@ class Service:
     def _carry_out_next_poll(self, poll: Call) -> list[Answered]:
         result = self._carry_out(poll)
         if result is None:
-            self._polls.prefer(poll)
+            self._dealing.polls.prefer(poll)
             return []
         return [Answered(call=poll, result=result)]
-
-    def _poll(self, call: Call) -> bytes | None:
-        request = call.request
-        domain = self._context.domain(request)
-        if call.action == "PollForDecisionTask" and request.get("nextPageToken"):
-            return handing_out.next_decision_page(self._context, request)
-        key = (domain.id, handing_out.POLL_KINDS[call.action], request["taskList"]["name"])
-        if call.poll_id:
-            again = self._answer_again(call, key)
-            if again is not None:
-                return again
-        ends_at = self._clock.now() + self._settings.poll_s
-        self._polls.add(Poll(call=call, key=key, ends_at=ends_at))
-        self._polled[key] = None
-        return None
 
     def _waits(self, call: Call) -> bool:
         """Lets a call wait for the end of the execution it names, unless that is closed."""
@@ -334,80 +292,6 @@ class Service:
             ends_at = self._clock.now() + self._settings.poll_s
             self._closings.add(ClosingWait(call=call, execution_id=hot.id, ends_at=ends_at))
         return hot.state.is_open
-
-    def _answer_again(self, call: Call, key: ListKey) -> bytes | None:
-        """The answer to a repeated poll; None if it had none before, or its task has closed."""
-        again = self._hand_outs.repeated(call, key)
-        if not again:
-            return None
-        self._offered_again(self._hand_outs.answer_again(self._store, call, again))
-        return handing_out.together(
-            [
-                handing_out.hand_out(self._context, each.task, call.action, call.request)[1]
-                for each in again[: call.most_tasks]
-            ]
-        )
-
-    def _is_current(self, handed_out: HandOut) -> bool:
-        """Whether the task is as it was handed out."""
-        hot = self._executions.get(handed_out.task.execution_id)
-        return (
-            hot is not None
-            and hot.row.run_id == handed_out.run_id
-            and handing_out.is_current(self._context, handed_out.key, handed_out.task)
-        )
-
-    def _hand_out_tasks(self) -> list[Answered]:
-        """Matches tasks and polls where either came in this turn."""
-        context, offered = self._context, self._recorder.offered
-        answered = []
-        while self._polled or offered:
-            lists = {**self._polled, **offered}
-            self._polled.clear()
-            offered.clear()
-            for key in lists:
-                answered += self._hand_out_tasks_of(key)
-            # Only a history at its limit has any: it is terminated by the start of its last task.
-            context.errands.run()
-        return answered
-
-    def _hand_out_tasks_of(self, key: ListKey) -> list[Answered]:
-        """A task for each poll at the list, as far as they go; what is left goes to polls that take more."""
-        answers: dict[Call, list[bytes]] = {}
-        take_more: deque[Poll] = deque()
-        while (poll := self._polls.first(key)) is not None and (body := self._hand_out_to(poll)):
-            self._polls.remove(poll.call)
-            self._taken.append(poll)
-            answers[poll.call] = [body]
-            if poll.call.most_tasks > 1:
-                take_more.append(poll)
-        if poll is None:
-            self._hand_out_more(take_more, answers)
-        return [Answered(call=call, result=handing_out.together(bodies)) for call, bodies in answers.items()]
-
-    def _hand_out_more(self, polls: deque[Poll], answers: dict[Call, list[bytes]]) -> None:
-        """Deals out what is left, one task to each of the polls in turn."""
-        while polls and self._hand_outs.has_room:
-            poll = polls.popleft()
-            body = self._hand_out_to(poll)
-            if body is None:
-                return
-            bodies = answers[poll.call]
-            bodies.append(body)
-            if len(bodies) < poll.call.most_tasks and sum(map(len, bodies)) < _ENOUGH_BYTES:
-                polls.append(poll)
-
-    def _hand_out_to(self, poll: Poll) -> bytes | None:
-        """What the poll is answered with for the next task of its list; None: there is none."""
-        task = handing_out.take(self._context, poll.key)
-        if task is None:
-            return None
-        call = poll.call
-        task, body = handing_out.hand_out(self._context, task, call.action, call.request)
-        hot = self._executions.get(task.execution_id)
-        assert hot is not None, "it was just handed out"
-        self._hand_outs.stage(self._store, call, poll.key, hot.row.run_id, task)
-        return body
 
     def _tell_of_ends(self, now: float) -> list[Answered]:
         """Notes what closed, and answers those who waited for it and those who waited long enough."""
@@ -500,8 +384,7 @@ class Service:
         self._overdue += self._held.release(self._store.durable)
         lost = self._held.lose()
         self._lost_answers += [each.call for turn in lost for each in turn.answered]
-        self._taken = [poll for turn in lost for poll in turn.taken] + self._taken
-        self._polled.clear()
+        self._dealing.take_back([poll for turn in lost for poll in turn.taken])
         self._paused_until = self._clock.now() + _PAUSE_S
         self._was_paused = True
         if not self._is_stale:
@@ -519,15 +402,15 @@ class Service:
         Raises:
             sqlite3.Error: the store cannot be read.
         """
-        hand_outs = self._hand_outs.without(self._lost_answers, self._store.hand_outs())
-        self._hand_outs, self._lost_answers = hand_outs, []
+        self._dealing.forget(self._lost_answers)
+        self._lost_answers = []
         self._build()
         self._is_stale = False
 
     def _resume(self) -> None:
         if self._was_paused:
             self._was_paused = False
-            self._polled.update(dict.fromkeys(self._polls.lists()))
+            self._dealing.look_everywhere()
 
     def _set_aside_culprit(self) -> None:
         if self._looking_at is not None:
@@ -543,7 +426,7 @@ class Service:
         """Reads from what is committed; faults for the rest; polls of earlier turns wait again."""
         fault = InternalFailure(f"The engine cannot write its database: {error}. The request had no effect")
         self._closings.take_back()
-        self._wait_again(calls)
+        self._dealing.wait_again(calls)
         answered = []
         for call in calls:
             self.withdraw(call.next_poll or call)
@@ -564,12 +447,6 @@ class Service:
         except sqlite3.Error:
             return fault
 
-    def _wait_again(self, calls: Sequence[Call]) -> None:
-        """Polls of earlier turns go on waiting as if the failed turn had not taken them."""
-        of_this_turn = {call.next_poll or call for call in calls}
-        self._polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
-        self._taken = []
-
     def _one_by_one(self, calls: Sequence[Call]) -> list[Answered]:
         """Each call in its own turn, so that only the one that fails is refused.
 
@@ -578,7 +455,7 @@ class Service:
         told = [call for call in self._closings.take_back() if call not in calls]
         for call in [*calls, *told]:
             self.withdraw(call.next_poll or call)
-        self._wait_again(calls)
+        self._dealing.wait_again(calls)
         if len(calls) <= 1 and not told:
             fault = InternalFailure("The engine failed to carry out the request, which had no effect")
             return [Answered(call=call, result=fault) for call in calls]

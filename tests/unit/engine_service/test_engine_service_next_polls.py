@@ -43,7 +43,7 @@ def behind(call: Call) -> Call:
 
 
 def waiting_polls(scene: Scene) -> int:
-    return len(scene.service._polls)
+    return len(scene.service._dealing.polls)
 
 
 def test_what_follows_from_an_answer_goes_to_its_poll_in_the_same_turn(scene: Scene) -> None:
