@@ -8,6 +8,7 @@ is not in memory is there.
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
@@ -38,6 +39,10 @@ class Hot:
     #: Bodies of the last events, the newest at the right.
     recent: deque[str] = field(default_factory=deque)
     recent_characters: int = 0
+    #: What tells this history from any other that could have its place: a checksum over all bodies; and the
+    #: one up to the DecisionTaskStarted of the started decision task.
+    digest: int = 0
+    started_digest: int = 0
     #: Estimate at the last look, as counted in the total.
     size_bytes: int = 0
 
@@ -47,6 +52,7 @@ class Hot:
 
     def remember(self, body: str) -> None:
         """Keeps the body of the newest event, and lets go of old ones."""
+        self.digest = zlib.crc32(body.encode(), self.digest)
         recent = self.recent
         recent.append(body)
         self.recent_characters += len(body)
@@ -192,8 +198,11 @@ class Executions:
         for body in self._store.events(execution_id, 1, last):
             bodies.append(body)
         hot.state = fold(map(_decode_event, bodies), workflow_id=row.workflow_id, run_id=row.run_id)
-        for body in bodies[-_RECENT_EVENTS:]:
+        started = hot.state.started_decision
+        for event_id, body in enumerate(bodies, 1):
             hot.remember(body)
+            if started is not None and event_id == started.started_event_id:
+                hot.started_digest = hot.digest
         for scheduled_event_id, at, details in self._store.heartbeats(execution_id):
             activity = hot.state.activities.get(scheduled_event_id)
             if activity is not None:

@@ -79,6 +79,7 @@ def _start(context: Context, hot: Hot, task: Task, action: str, identity: str | 
     started_event_id = hot.state.next_event_id
     if action == "PollForDecisionTask":
         context.recorder.change(hot, lambda block: requests.start_decision(block, identity=identity))
+        hot.started_digest = hot.digest
     else:
         scheduled = task.scheduled_event_id
         context.recorder.change(
@@ -94,7 +95,9 @@ def _answer_activity(context: Context, hot: Hot, task: Task, request: Request) -
         "activityId": scheduled["activityId"],
         "activityType": scheduled["activityType"],
         "startedEventId": task.started_event_id,
-        "taskToken": _token(context, hot, "activity", task),
+        "taskToken": context.tokens.task_token(
+            "activity", hot.id, hot.row.run_id, task.scheduled_event_id, task.started_event_id
+        ),
         "workflowExecution": hot.state.execution,
     }
     if "input" in scheduled:
@@ -109,30 +112,39 @@ def _scheduled_attributes(context: Context, hot: Hot, event_id: int) -> dict[str
 
 
 def _answer_decision(context: Context, hot: Hot, task: Task, request: Request) -> bytes:
-    previous = hot.state.previous_started_event_id
+    previous, digest = hot.state.previous_started_event_id, hot.started_digest
     first = previous if previous and request.get("startAtPreviousStartedEvent") else 1
+    bounds = (first, task.started_event_id)
     return _decision_page(
-        context, hot, task, request=request, previous=previous, bounds=(first, task.started_event_id)
+        context, hot, task, request=request, digest=digest, previous=previous, bounds=bounds
     )
 
 
 def _decision_page(
-    context: Context, hot: Hot, task: Task, *, request: Request, previous: int, bounds: tuple[int, int]
+    context: Context,
+    hot: Hot,
+    task: Task,
+    *,
+    request: Request,
+    digest: int,
+    previous: int,
+    bounds: tuple[int, int],
 ) -> bytes:
     first, last = bounds
     backwards = bool(request.get("reverseOrder"))
     most = request.get("maximumPageSize") or PAGE_EVENTS
     events = event_page(context, run_of(hot), first=first, last=last, most=most, backwards=backwards)
+    scheduled, started, run_id = task.scheduled_event_id, task.started_event_id, hot.row.run_id
     answer: dict[str, Any] = {
         "previousStartedEventId": previous,
-        "startedEventId": task.started_event_id,
-        "taskToken": _token(context, hot, "decision", task),
+        "startedEventId": started,
+        "taskToken": context.tokens.task_token("decision", hot.id, run_id, scheduled, started, digest),
         "workflowExecution": hot.state.execution,
         "workflowType": hot.state.workflow_type,
     }
     if events.count < last - first + 1:
         rest = (first, last - events.count) if backwards else (first + events.count, last)
-        position = [hot.id, hot.row.run_id, task.scheduled_event_id, task.started_event_id, previous, *rest]
+        position = [hot.id, run_id, scheduled, started, digest, previous, *rest]
         answer["nextPageToken"] = context.tokens.page_token(
             _query(request), json.dumps(position, separators=(",", ":")), context.now
         )
@@ -148,22 +160,18 @@ def next_decision_page(context: Context, request: Request) -> bytes:
     """
     text = context.tokens.read_page_token(request["nextPageToken"], _query(request), context.now)
     position = json.loads(text)
-    if not isinstance(position, list) or len(position) != 7:
+    if not isinstance(position, list) or len(position) != 8:
         raise ValidationException("Invalid token")
-    execution_id, run_id, scheduled, started, previous, first, last = position
+    execution_id, run_id, scheduled, started, digest, previous, first, last = position
     hot = context.executions.get(execution_id)
     if hot is None or hot.row.run_id != run_id:
         raise unknown_execution("", run_id)
     task = Task(execution_id=execution_id, scheduled_event_id=scheduled, started_event_id=started)
-    return _decision_page(context, hot, task, request=request, previous=previous, bounds=(first, last))
+    return _decision_page(
+        context, hot, task, request=request, digest=digest, previous=previous, bounds=(first, last)
+    )
 
 
 def _query(request: Request) -> str:
     bound = {name: request.get(name) for name in ("domain", "taskList", "reverseOrder")}
     return "PollForDecisionTask" + json.dumps(bound, sort_keys=True, separators=(",", ":"))
-
-
-def _token(context: Context, hot: Hot, kind: str, task: Task) -> str:
-    return context.tokens.task_token(
-        kind, hot.id, hot.row.run_id, task.scheduled_event_id, task.started_event_id
-    )

@@ -102,9 +102,11 @@ def description(hot: Hot) -> bytes:
 def complete_decision(context: Context, request: Request) -> bytes:
     """RespondDecisionTaskCompleted."""
     hot, token = context.of_token(request, "decision")
-    requests.require_started_decision(
-        hot.state, scheduled_event_id=token.scheduled_event_id, started_event_id=token.started_event_id
-    )
+    scheduled, started = token.scheduled_event_id, token.started_event_id
+    requests.require_started_decision(hot.state, scheduled_event_id=scheduled, started_event_id=started)
+    if token.digest != hot.started_digest:
+        # Of a history that was lost before it was durable; this one has come to as many events.
+        raise requests.unknown_decision_task(scheduled)
     around = context.recorder.surroundings(hot.row.domain_id)
     context.recorder.change(hot, lambda block: complete_decision_task(block, request, around))
     return b""

@@ -2,8 +2,10 @@
 
 A token is a packed record and the HMAC-SHA256 over it, with a secret that the database keeps. Nobody can make
 or alter one without the secret, so what a token says is believed without a look-up. A page token's signature
-also covers the query it belongs to: with any other query it is no token. Source of the outer form: recorded
-answers (standard base64; a different string each time it is handed out).
+also covers the query it belongs to: with any other query it is no token. A decision task's token also says
+which history it was handed out with (`Hot.digest`): a task of one that was lost since is none of the one that
+took its place. Source of the outer form: recorded answers (standard base64; a different string each time it
+is handed out).
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ _SIGNATURE_BYTES = 16
 _NONCE_BYTES = 8
 #: SHA-256 works on blocks of this size.
 _BLOCK_BYTES = 64
-#: Form of token, kind of task, execution, scheduled event, started event, nonce; the run id follows.
-_TASK = struct.Struct(">BBQQQQ")
+#: Form of token, kind of task, execution, scheduled event, started event, nonce, digest; the run id follows.
+_TASK = struct.Struct(">BBQQQQI")
 #: Form of token, issued at; the position follows.
 _PAGE = struct.Struct(">Bd")
 _TASK_FORM = 1
@@ -46,6 +48,8 @@ class TaskToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     run_id: str
     scheduled_event_id: int
     started_event_id: int
+    #: Of the history up to the started event, for a decision task; 0 for an activity.
+    digest: int = 0
 
 
 class TokenCodec:
@@ -64,7 +68,13 @@ class TokenCodec:
         self._remembered: dict[str, TaskToken] = {}
 
     def task_token(
-        self, kind: str, execution_id: int, run_id: str, scheduled_event_id: int, started_event_id: int
+        self,
+        kind: str,
+        execution_id: int,
+        run_id: str,
+        scheduled_event_id: int,
+        started_event_id: int,
+        digest: int = 0,
     ) -> str:
         """A new token for a task that is handed out; no two are alike."""
         head = _TASK.pack(
@@ -74,6 +84,7 @@ class TokenCodec:
             scheduled_event_id,
             started_event_id,
             next(self._nonces),
+            digest,
         )
         text = self._sealed(head + run_id.encode(), b"")
         self._remembered[text] = TaskToken(
@@ -82,6 +93,7 @@ class TokenCodec:
             run_id=run_id,
             scheduled_event_id=scheduled_event_id,
             started_event_id=started_event_id,
+            digest=digest,
         )
         if len(self._remembered) > _REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
@@ -99,13 +111,14 @@ class TokenCodec:
         record = self._opened(text, b"")
         if len(record) < _TASK.size or record[0] != _TASK_FORM:
             raise ValidationException("Invalid token")
-        _, kind, execution_id, scheduled, started, _ = _TASK.unpack_from(record)
+        _, kind, execution_id, scheduled, started, _, digest = _TASK.unpack_from(record)
         return TaskToken(
             kind=_KINDS[kind],
             execution_id=execution_id,
             run_id=record[_TASK.size :].decode(),
             scheduled_event_id=scheduled,
             started_event_id=started,
+            digest=digest,
         )
 
     def page_token(self, query: str, position: str, issued_at: float) -> str:

@@ -37,7 +37,12 @@ def require_started_decision(
         scheduled_event_id,
         started_event_id,
     ):
-        raise UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_event_id}")
+        raise unknown_decision_task(scheduled_event_id)
+
+
+def unknown_decision_task(scheduled_event_id: int) -> UnknownResourceFault:
+    """What a token is refused with whose decision task is not the started one."""
+    return UnknownResourceFault(f"Unknown decision task, scheduledEventId = {scheduled_event_id}")
 
 
 def require_started_activity(
