@@ -78,7 +78,7 @@ class Execution:
 
     def token(self, started):
         """A task token of the engine's length."""
-        return f"{self.run_id}{started:082}"
+        return f"{self.run_id}{started:090}"
 
 
 class Answers:

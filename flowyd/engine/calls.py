@@ -2,7 +2,8 @@
 
 The server makes one `Call` for each request it has read and hands all calls at hand to one turn of the
 service. A turn returns the calls that got their answer, be they of this turn or some that waited since an
-earlier one: polls, and descriptions of executions that have closed. Everything answered is committed.
+earlier one: polls, and descriptions of executions that have closed. Everything answered is durable, but for
+decision tasks that a poll takes early (`Call.takes_early`).
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ class Call:
     poll_id: str = ""
     #: How many tasks a poll takes at most, if it has an id.
     most_tasks: int = 1
+    #: Whether a poll takes decision tasks that are not durable yet, and may be lost.
+    takes_early: bool = False
     #: A poll that came in the same message; it begins when this call was carried out, if it was no fault.
     next_poll: Call | None = None
     #: A description that is wanted when the execution is closed.
     waits_for_close: bool = False
 
-    def take_several(self, most_tasks: int) -> None:
-        """Lets a poll for decision tasks that has an id be answered with so many, within our limit."""
+    def trust(self, most_tasks: int) -> None:
+        """Lets a decision poll of flowyd's own, which has an id, take tasks early, and several at once."""
         if self.poll_id and self.action == "PollForDecisionTask":
             self.most_tasks = max(1, min(most_tasks, MOST_TASKS))
+            self.takes_early = True
 
     @property
     def may_wait(self) -> bool:

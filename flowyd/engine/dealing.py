@@ -39,8 +39,9 @@ class Dealing:
         self._hand_outs.load(store.hand_outs())
         #: Lists to look at in this turn: a poll came, or a task was offered again.
         self._polled: dict[ListKey, None] = {}
-        #: Polls that this turn took out of waiting.
+        #: Polls that this turn took out of waiting, those that got a task last.
         self._taken: list[Poll] = []
+        self._ended = 0
 
     def deal_from(self, context: Context) -> None:
         """Deals from this memory from now on, which was made anew from the store."""
@@ -56,13 +57,17 @@ class Dealing:
     def end_polls(self, now: float) -> list[Answered]:
         """Begins a turn: answers the polls whose time is over."""
         self._taken = self.polls.take_ended(now)
+        self._ended = len(self._taken)
         return [
             Answered(call=poll.call, result=handing_out.EMPTY_ANSWERS[poll.call.action])
             for poll in self._taken
         ]
 
-    def poll(self, call: Call) -> bytes | None:
+    def poll(self, call: Call, *, follows: int = 0) -> bytes | None:
         """The answer to a poll that can be had at once; None: it waits.
+
+        Args:
+            follows: the commits after which the call that it came with is durable; 0: it came alone.
 
         Raises:
             SwfFault: it may not wait, or what it asks for is wrong.
@@ -76,7 +81,8 @@ class Dealing:
             again = self._answer_again(call, key)
             if again is not None:
                 return again
-        self.polls.add(Poll(call=call, key=key, ends_at=self._clock.now() + self._poll_s))
+        ends_at = self._clock.now() + self._poll_s
+        self.polls.add(Poll(call=call, key=key, ends_at=ends_at, follows=follows))
         self._polled[key] = None
         return None
 
@@ -93,6 +99,17 @@ class Dealing:
             # Only a history at its limit has any: it is terminated by the start of its last task.
             context.errands.run()
         return answered
+
+    def early(self, durable: int) -> set[Call]:
+        """Polls that got tasks in this turn and need not wait until it is durable.
+
+        What they came with must be, as of so many commits: their answer says that it was carried out.
+        """
+        return {
+            poll.call
+            for poll in self._taken[self._ended :]
+            if poll.call.takes_early and poll.follows <= durable
+        }
 
     def settle(self) -> list[Poll]:
         """The turn is committed: what it handed out counts. The polls that it took out of waiting."""

@@ -1,4 +1,4 @@
-"""Turns that are over and not durable yet: their answers are held until they are.
+"""Turns that are over and not durable yet: their answers are held until they are, but for early ones.
 
 While one turn is being written the next ones go on with what it left in memory, so they are durable in the
 same order, and if one is lost all that follow are.
@@ -7,7 +7,7 @@ same order, and if one is lost all that follow are.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -22,14 +22,21 @@ class HeldTurn(msgspec.Struct, frozen=True, kw_only=True):
     commits: int
     calls: Sequence[Call]
     answered: Sequence[Answered]
+    #: Polls of those that are answered before it is durable.
+    early: Collection[Call] = ()
     #: Polls that it took out of waiting.
     taken: Sequence[Poll]
 
-    def told(self) -> list[Call]:
-        """Calls of earlier turns that waited for an end, which this one told them."""
-        of_this_turn = set(self.calls)
-        told = [answered.call for answered in self.answered if answered.call.waits_for_close]
-        return [call for call in told if call not in of_this_turn]
+
+class LostTurns(msgspec.Struct, frozen=True, kw_only=True):
+    """Turns that will never be durable: what they did has not happened."""
+
+    #: Calls that they answered, early or not.
+    answered: Sequence[Call]
+    #: Calls that nothing was sent for: their own, and those of earlier turns that were told of an end.
+    unanswered: Sequence[Call]
+    #: Polls that they took out of waiting and that nothing was sent for.
+    taken: Sequence[Poll]
 
 
 class HeldTurns:
@@ -37,23 +44,35 @@ class HeldTurns:
 
     def __init__(self) -> None:
         self._turns: deque[HeldTurn] = deque()
+        #: Answers that need not be held.
+        self._early: list[Answered] = []
 
     def add(self, turn: HeldTurn) -> None:
         """Holds a turn."""
         self._turns.append(turn)
+        if turn.early:
+            self._early += [each for each in turn.answered if each.call in turn.early]
 
     def release(self, durable: int) -> list[Answered]:
-        """The answers of the turns that are durable now."""
-        answered: list[Answered] = []
+        """Early answers, and those of the turns that are durable now."""
+        answered, self._early = self._early, []
         while self._turns and self._turns[0].commits <= durable:
-            answered += self._turns.popleft().answered
+            turn = self._turns.popleft()
+            if turn.early:
+                answered += [each for each in turn.answered if each.call not in turn.early]
+            else:
+                answered += turn.answered
         return answered
 
-    def lose(self) -> list[HeldTurn]:
+    def lose(self) -> LostTurns:
         """Gives up all that are held."""
-        lost = list(self._turns)
-        self._turns.clear()
-        return lost
+        turns, self._turns = self._turns, deque()
+        early = {call for turn in turns for call in turn.early}
+        answered = [each.call for turn in turns for each in turn.answered]
+        calls = [call for turn in turns for call in turn.calls if call not in early]
+        told = [call for call in answered if call.waits_for_close]
+        taken = [poll for turn in turns for poll in turn.taken if poll.call not in early]
+        return LostTurns(answered=answered, unanswered=list(dict.fromkeys([*calls, *told])), taken=taken)
 
     def __bool__(self) -> bool:
         return bool(self._turns)

@@ -27,6 +27,8 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
     key: ListKey
     #: When it is answered without a task.
     ends_at: float
+    #: It came with a call that is durable when so many commits are (`Store.durable`); 0: it came alone.
+    follows: int = 0
 
 
 class WaitingPolls:
@@ -50,17 +52,13 @@ class WaitingPolls:
             raise LimitExceededFault("Limit on maximum concurrent poll requests per task list reached")
         self._polls[poll.call] = poll
         waiting[poll.call] = poll
+        if poll.follows:
+            waiting.move_to_end(poll.call, last=False)
         identity = poll.call.request.get("identity")
         if identity:
             if len(self._latest_end) >= _REMEMBERED:
                 self._latest_end.clear()
             self._latest_end[poll.key, identity] = poll.ends_at
-
-    def prefer(self, call: Call) -> None:
-        """Lets a waiting poll go before all others at its list."""
-        poll = self._polls.get(call)
-        if poll is not None:
-            self._by_list[poll.key].move_to_end(call, last=False)
 
     def remove(self, call: Call) -> Poll | None:
         """Takes a poll away; None if it does not wait."""

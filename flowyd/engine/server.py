@@ -268,7 +268,7 @@ class Server:
         if action in POLLS:
             poll = Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
             if is_trusted:
-                poll.take_several(request.most_tasks)
+                poll.trust(request.most_tasks)
             return poll
         call = Call(action=action, request=requests.checked(action, request.body))
         if action in READS:
@@ -276,7 +276,7 @@ class Server:
         elif action in VOIDS and is_trusted and (named := request.next_poll):
             next_action, next_request, most_tasks = requests.next_poll(named)
             call.next_poll = Call(action=next_action, request=next_request, poll_id=request.poll_id)
-            call.next_poll.take_several(most_tasks)
+            call.next_poll.trust(most_tasks)
         return call
 
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes:

@@ -3,8 +3,9 @@
 A turn fires the deadlines that are due, carries out the calls in order, carries out what executions asked of
 one another, hands tasks to waiting polls, commits once and only then answers. A turn that wrote nothing does
 not commit. Polls that find no task wait for a later turn. A description that is wanted once an execution is
-closed waits for the turn that closes it. Where more calls have come in already, the next turns go on while
-one is being written; answers are held until their turns are durable (`held`).
+closed waits for the turn that closes it. The next turns may go on while one is being written, or before
+(`overlap`); answers are held until their turns are durable (`held`), but for tasks of flowyd's own deciders:
+what they decide comes to nothing if the turn is lost, and is no sooner durable than it.
 
 When a turn fails, nothing of it has happened, nor of held ones that cannot be made durable: the transaction
 is rolled back and memory is made anew from the store. If the store failed (a full disk), calls that change
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import msgspec
@@ -35,7 +36,7 @@ from flowyd.engine.held import HeldTurn, HeldTurns
 from flowyd.engine.histories import history
 from flowyd.engine.matching import Matching
 from flowyd.engine.operations import OPERATIONS, description
-from flowyd.engine.overlap import Overlap
+from flowyd.engine.overlap import GATHERING_S, Overlap, When
 from flowyd.engine.recording import Recorder
 from flowyd.engine.registry import Registry
 from flowyd.engine.retention import Retention
@@ -93,6 +94,8 @@ class Service:
         self.commit_s: float | None = None
         #: When the database is to have what is owed to it; None: it has everything.
         self._checkpoint_at: float | None = None
+        #: When turns that were to be written with the next one are written without; None: there are none.
+        self._write_at: float | None = None
         #: Why the store cannot be written, from the failure to the next success; empty: it can.
         self.trouble = ""
         self._paused_until = 0.0
@@ -104,7 +107,7 @@ class Service:
         #: The execution whose deadlines are being looked at, and those whose deadlines hit a bug.
         self._looking_at: int | None = None
         self._set_aside: set[int] = set()
-        self._note_what_is_owed(clock.now() - CHECKPOINT_S)
+        self._note_what_is_to_come(clock.now() - CHECKPOINT_S)
         self._build()
 
     def _build(self) -> None:
@@ -188,7 +191,7 @@ class Service:
             return self._without_store((), error)
         if not self._store.is_writing:
             self._overlap.was_written()
-        self._note_what_is_owed(self._clock.now())
+        self._note_what_is_to_come(self._clock.now())
         return self._released()
 
     def next_wake_at(self) -> float | None:
@@ -196,6 +199,8 @@ class Service:
         at = min(self._agenda.refill_at, self._retention.due_at)
         if self._checkpoint_at is not None:
             at = min(at, self._checkpoint_at)
+        if self._write_at is not None:
+            at = min(at, self._write_at)
         next_look = self._agenda.next_at()
         if next_look is not None:
             at = min(at, next_look)
@@ -219,7 +224,7 @@ class Service:
         except sqlite3.Error as error:
             answered = self._without_store((), error)
             self._overdue += answered
-        self._note_what_is_owed(self._clock.now())
+        self._note_what_is_to_come(self._clock.now())
 
     def close(self) -> None:
         """Closes the database; calls that wait are not answered."""
@@ -243,19 +248,25 @@ class Service:
         # Tasks leave first: somebody's work can begin with them; then ends, which somebody waits for.
         answered = self._dealing.deal() + self._tell_of_ends(clock_now) + answered
         self._executions.take_stock()
-        self._commit()
-        self._note_what_is_owed(clock_now)
+        early = self._dealing.early(self._store.durable)
+        self._commit(answered, early)
+        self._note_what_is_to_come(clock_now)
         self._executions.settle()
         self._closings.settle()
         taken, commits = self._dealing.settle(), self._store.committed
-        self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, taken=taken))
+        self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, early=early, taken=taken))
 
-    def _commit(self) -> None:
-        """Waits for the disk, or, where other calls have come in or are likely to, goes on meanwhile."""
-        if self._overlap.goes_on(is_writing=self._store.is_writing, more_waits=self.more_waits):
-            self._store.commit(later=True)
-        else:
-            self._store.commit()
+    def _commit(self, answered: Sequence[Answered], early: Collection[Call]) -> None:
+        # Who has sent the next poll with a call goes on when that is answered.
+        is_awaited = any(each.call.next_poll is None and each.call not in early for each in answered)
+        when = self._overlap.when(
+            is_awaited=is_awaited,
+            is_early=bool(early),
+            is_writing=self._store.is_writing,
+            more_waits=self.more_waits,
+        )
+        self._store.commit(when)
+        if when is When.NOW:
             self._overlap.was_waited_for(more_waits=self.more_waits())
 
     def _released(self) -> list[Answered]:
@@ -279,11 +290,12 @@ class Service:
         return result
 
     def _carry_out_next_poll(self, poll: Call) -> list[Answered]:
-        result = self._carry_out(poll)
-        if result is None:
-            self._dealing.polls.prefer(poll)
-            return []
-        return [Answered(call=poll, result=result)]
+        result: bytes | SwfFault | None
+        try:
+            result = self._dealing.poll(poll, follows=self._store.committed + 1)
+        except SwfFault as fault:
+            result = fault
+        return [] if result is None else [Answered(call=poll, result=result)]
 
     def _waits(self, call: Call) -> bool:
         """Lets a call wait for the end of the execution it names, unless that is closed."""
@@ -306,13 +318,19 @@ class Service:
         closed.clear()
         return answered
 
-    def _note_what_is_owed(self, now: float) -> None:
+    def _note_what_is_to_come(self, now: float) -> None:
         if not self._store.owed_turns:
             self._checkpoint_at = None
         elif self._checkpoint_at is None:
             self._checkpoint_at = now + CHECKPOINT_S
+        if not self._store.is_gathering:
+            self._write_at = None
+        elif self._write_at is None:
+            self._write_at = now + GATHERING_S
 
     def _do_what_is_due(self, now: float) -> None:
+        if self._write_at is not None and now >= self._write_at:
+            self._store.write_gathered()
         if self._checkpoint_at is not None and now >= self._checkpoint_at:
             self._store.checkpoint()
             # What this turn writes is owed anew.
@@ -378,13 +396,13 @@ class Service:
         self._note_trouble(error)
         return released + self._answer_without_store(calls, error)
 
-    def _recover(self) -> list[Call]:
+    def _recover(self) -> Sequence[Call]:
         """Takes back the turn and pauses what nobody asked for; the calls of earlier turns that are lost."""
         self._store.rollback()
         self._overdue += self._held.release(self._store.durable)
         lost = self._held.lose()
-        self._lost_answers += [each.call for turn in lost for each in turn.answered]
-        self._dealing.take_back([poll for turn in lost for poll in turn.taken])
+        self._lost_answers += lost.answered
+        self._dealing.take_back(lost.taken)
         self._paused_until = self._clock.now() + _PAUSE_S
         self._was_paused = True
         if not self._is_stale:
@@ -394,7 +412,7 @@ class Service:
             except sqlite3.Error:
                 # As with a database that another process has locked. The next turn tries again.
                 self._store.rollback()
-        return [call for turn in lost for call in (*turn.calls, *turn.told())]
+        return lost.unanswered
 
     def _rebuild(self) -> None:
         """Makes all memory anew after a failure.

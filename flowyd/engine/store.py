@@ -5,12 +5,12 @@ they are owed to the database: they go into its transaction before a read that m
 `checkpoint` commits it. A turn that wrote to the database directly, after `begin`, and one that the log
 does not take, is committed by the database together with all that is owed.
 
-A turn may also be made durable while the next ones are under way (`commit(later=True)`): one record is being
-written at a time, the turns that end meanwhile are gathered and share the next one. Each `commit` counts one
-in `committed`; a turn is durable when `durable` has come to its count. Before the database is asked or
-written, all that was committed is made durable.
+A turn may also be made durable while the next ones are under way, or together with the next one (`When`): one
+record is being written at a time, the turns that end meanwhile are gathered and share the next one. Each turn
+that wrote counts one in `committed`, and is durable when `durable` has come to its count. Before the database
+is asked or written, all that was committed is made durable.
 
-`commit` does nothing if nothing was written. After `rollback` memory must be rebuilt from the store by
+`commit` does nothing if nothing is to be written. After `rollback` memory must be rebuilt from the store by
 whoever holds some. `opening` makes the connection (WAL, autocommit, transactions by hand).
 
 The module is long because each question to the database must know what of the turns it does not have yet.
@@ -25,6 +25,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 
+from flowyd.engine.overlap import When
 from flowyd.engine.redo_log import SALT_BYTES, RedoLog
 from flowyd.engine.writes import (
     EXECUTION_COLUMNS,
@@ -135,20 +136,24 @@ class Store:
             self._carry_out(self._owed.statements())
             self._owed = Writes()
 
-    def commit(self, *, later: bool = False) -> None:
-        """Makes the turn durable, or with `later` sees to it that it will be, where that can be."""
-        if not (self.writes.any or self._turn_flushed or self._direct):
+    def commit(self, when: When = When.NOW) -> None:
+        """Makes the turn durable, or sees to it that it will be, where that can be; and so all before it."""
+        wrote = self.writes.any or bool(self._turn_flushed) or self._direct
+        if not wrote and (when is When.WITH_NEXT or self.durable == self.committed):
             return
-        self.committed += 1
-        if later and self._overlaps():
+        self.committed += wrote
+        if when is not When.NOW and self._overlaps():
             self._gathered = self._gathered.followed_by(self.writes)
             self._forget_turn()
             self.look()
-            if self._under_way is None:
-                self._begin_record()
+            if when is When.MEANWHILE:
+                self.write_gathered()
             return
         began_at = time.monotonic()
-        self.wait()
+        if self.is_gathering and self._overlaps():
+            self.writes, self._gathered = self._gathered.followed_by(self.writes), Writes()
+        else:
+            self.wait()
         if self._direct or self._in_trouble or not self._log():
             self.checkpoint()
         self.durable = self.committed
@@ -158,6 +163,20 @@ class Store:
     def is_writing(self) -> bool:
         """Whether a record is under way."""
         return self._under_way is not None
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether committed turns wait for the next one, and no record is under way that they follow."""
+        return self._under_way is None and self._gathered.any
+
+    def write_gathered(self) -> None:
+        """Begins the next record if turns wait for it.
+
+        Raises:
+            sqlite3.Error: neither the log nor the database could be written.
+        """
+        if self.is_gathering:
+            self._begin_record()
 
     def fileno(self) -> int | None:
         """What becomes readable when the record under way has ended: `look` then; None: nothing ever does."""
@@ -178,6 +197,7 @@ class Store:
         Raises:
             sqlite3.Error: neither the log nor the database could be written.
         """
+        self.write_gathered()
         while self._under_way is not None:
             if self._ended(wait=True):
                 self._begin_record()

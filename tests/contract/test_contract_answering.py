@@ -169,6 +169,7 @@ def test_an_engine_killed_before_it_read_the_message_has_done_nothing_of_it(
     client = LeanClient(own_engine.unix)
     domain = fresh_domain(client, "d")
     token, poll_id = decision_task(client, domain), client.new_poll_id()
+    client.call("DescribeDomain", {"name": domain})  # whose answer says that the task is on disk
     os.kill(own_engine.pid, signal.SIGSTOP)
     pending = schedule_and_poll(client, domain, token, poll_id)
     own_engine.kill()

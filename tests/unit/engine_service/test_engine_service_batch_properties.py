@@ -59,7 +59,7 @@ def poll_of(poll_id: str, task_list: str, most_tasks: int) -> Call:
     """A poll, not sent yet."""
     call = Scene.make("PollForDecisionTask", domain=DOMAIN, taskList={"name": task_list})
     call.poll_id = poll_id
-    call.take_several(most_tasks)
+    call.trust(most_tasks)
     return call
 
 
@@ -414,7 +414,7 @@ STEPS = st.lists(
 
 @settings(max_examples=settings().max_examples // 4, deadline=None)
 @given(steps=STEPS)
-def test_to_take_several_is_to_ask_for_one_after_the_other(
+def test_to_trust_is_to_ask_for_one_after_the_other(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any, list[tuple[str, int, bool]]]]
 ) -> None:
     sides = Sides(tmp_path_factory.mktemp("sides"))

@@ -16,7 +16,7 @@ def poll(scene: Scene, poll_id: str, most_tasks: int, *, kind: str = "Decision")
     """A poll, not sent yet."""
     call = scene.make(f"PollFor{kind}Task", domain=DOMAIN, taskList={"name": "tl"})
     call.poll_id = poll_id
-    call.take_several(most_tasks)
+    call.trust(most_tasks)
     return call
 
 

@@ -1,25 +1,40 @@
-"""Whether a turn is waited for: the rule alone; the tests of held turns have it at work."""
+"""When a turn is written: the rule alone; the tests of held and of early turns have it at work."""
 
 from __future__ import annotations
 
-from flowyd.engine.overlap import Overlap
+import pytest
+
+from flowyd.engine.overlap import Overlap, When
 
 
-def yes() -> bool:
-    return True
-
-
-def no() -> bool:
-    return False
+def when(
+    overlap: Overlap,
+    *,
+    is_awaited: bool = True,
+    is_early: bool = False,
+    is_writing: bool = False,
+    more_waits: bool = False,
+) -> When:
+    return overlap.when(
+        is_awaited=is_awaited, is_early=is_early, is_writing=is_writing, more_waits=lambda: more_waits
+    )
 
 
 def test_a_lonely_turn_is_waited_for() -> None:
-    assert not Overlap().goes_on(is_writing=False, more_waits=no)
+    assert when(Overlap()) is When.NOW
 
 
-def test_a_turn_goes_on_where_calls_wait_or_another_is_being_written() -> None:
-    assert Overlap().goes_on(is_writing=False, more_waits=yes)
-    assert Overlap().goes_on(is_writing=True, more_waits=no)
+@pytest.mark.parametrize("why", ["is_early", "is_writing", "more_waits"])
+def test_a_turn_goes_on_where_there_is_something_to_go_on_with(why: str) -> None:
+    assert when(Overlap(), **{why: True}) is When.MEANWHILE
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+@pytest.mark.parametrize("is_writing", [True, False])
+def test_a_turn_that_nobody_waits_for_is_written_with_the_next(is_early: bool, is_writing: bool) -> None:
+    found = when(Overlap(), is_awaited=False, is_early=is_early, is_writing=is_writing, more_waits=True)
+
+    assert found is When.WITH_NEXT
 
 
 def test_calls_that_came_in_while_a_turn_was_waited_for_let_the_next_go_on() -> None:
@@ -27,16 +42,16 @@ def test_calls_that_came_in_while_a_turn_was_waited_for_let_the_next_go_on() -> 
 
     overlap.was_waited_for(more_waits=True)
 
-    assert overlap.goes_on(is_writing=False, more_waits=no)
+    assert when(overlap) is When.MEANWHILE
 
 
 def test_turns_go_on_as_long_as_others_join_them() -> None:
     overlap = Overlap()
-    overlap.goes_on(is_writing=False, more_waits=yes)
-    overlap.goes_on(is_writing=True, more_waits=no)
+    when(overlap, more_waits=True)
+    when(overlap, is_writing=True)
     overlap.was_written()
-    assert overlap.goes_on(is_writing=False, more_waits=no)
+    assert when(overlap) is When.MEANWHILE
 
     overlap.was_written()
 
-    assert not overlap.goes_on(is_writing=False, more_waits=no)
+    assert when(overlap) is When.NOW

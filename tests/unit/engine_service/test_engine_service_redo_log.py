@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowyd.engine.overlap import When
 from flowyd.engine.redo_log import MOST_BYTES, SALT_BYTES, RedoLog, redo_log_of
 from flowyd.engine.store import Store
 from flowyd.engine.writes import ExecutionRow, Statement
@@ -327,7 +328,7 @@ def begin_turns(store: Store, *numbers: int) -> None:
     """Turns of one event each, to be made durable later."""
     for number in numbers:
         store.writes.add_event(1, number, "{}")
-        store.commit(later=True)
+        store.commit(When.MEANWHILE)
 
 
 def later_turns(store: Store) -> tuple[int, int]:
@@ -421,13 +422,13 @@ def test_a_run_that_came_with_a_turn_not_durable_yet_is_found(tmp_path: Path) ->
     with overlapping(tmp_path / "db") as store:
         for number in (1, 3):
             store.writes.add_execution(row(number))
-            store.commit(later=True)
+            store.commit(When.MEANWHILE)
             assert store.find_run(1, "w1", f"r{number}") == number
             store.writes.save_execution(closed(row(number)))
             store.commit()
         begin_turns(store, 1)
         store.writes.add_execution(row(5))
-        store.commit(later=True)
+        store.commit(When.MEANWHILE)
 
         assert store.find_run(1, "w1", "r5") == 5
 
@@ -437,9 +438,9 @@ def test_turns_in_which_what_came_went_again_are_durable_without_a_record(tmp_pa
     with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.writes.add_task((1, "activity", "l"), 1, 5, (0, 1))
-        store.commit(later=True)
+        store.commit(When.MEANWHILE)
         store.writes.drop_task(1, 5)
-        store.commit(later=True)
+        store.commit(When.MEANWHILE)
 
         store.wait()
 
@@ -484,7 +485,7 @@ def test_turns_whose_record_cannot_be_begun_are_committed_by_the_database(tmp_pa
     with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.writes.add_event(1, 2, "x" * MOST_BYTES)
-        store.commit(later=True)
+        store.commit(When.MEANWHILE)
         assert later_turns(store) == (2, 0)
 
         store.wait()
@@ -523,7 +524,7 @@ def test_a_turn_that_cannot_be_written_down_takes_only_those_with_it_that_share_
     with overlapping(tmp_path / "db") as store:
         begin_turns(store, 1)
         store.writes.add_event(1, 2, "\ud800")
-        store.commit(later=True)
+        store.commit(When.MEANWHILE)
         with pytest.raises(UnicodeEncodeError):
             store.wait()
 
@@ -629,13 +630,13 @@ class Life:
     steps=st.data(),
     ends=st.lists(
         st.sampled_from(
-            ["", "commit", "later", "later", "look", "wait", "read", "read and commit", "checkpoint", "kill"]
+            ["", *When, *When, "look", "wait", "write_gathered", "read", "read and NOW", "checkpoint", "kill"]
         ),
         max_size=40,
     ),
 )
 def test_merged_turns_come_to_the_same_as_turns_committed_one_by_one(
-    tmp_path_factory: pytest.TempPathFactory, steps: st.DataObject, ends: list[str]
+    tmp_path_factory: pytest.TempPathFactory, steps: st.DataObject, ends: list[str | When]
 ) -> None:
     folder = tmp_path_factory.mktemp("turns")
     with store_over(folder / "single", with_log=False) as single, ExitStack() as killed:
@@ -643,14 +644,14 @@ def test_merged_turns_come_to_the_same_as_turns_committed_one_by_one(
         life = Life(steps, single, merged)
         for end in ends:
             life.step()
-            if "read" in end:
+            if end in ("read", "read and NOW"):
                 merged.hand_outs()
-            if end in ("look", "wait"):
+            if end in ("look", "wait", "write_gathered"):
                 # What is committed, not the turn that goes on.
-                getattr(merged, end)()
+                getattr(merged, str(end))()
             elif end not in ("", "read"):
                 single.commit()
-                merged.commit(later=end == "later")
+                merged.commit(end if isinstance(end, When) else When.NOW)
             if end == "checkpoint":
                 merged.checkpoint()
             if end == "kill":
