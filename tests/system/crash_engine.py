@@ -13,6 +13,7 @@ import sys
 
 import flowyd.engine.opening
 from flowyd.cli.main import main
+from flowyd.engine.overlap import When
 from flowyd.engine.redo_log import RedoLog
 from flowyd.engine.store import Store
 
@@ -20,6 +21,7 @@ from flowyd.engine.store import Store
 POINTS = {
     "before the commit": 150,
     "between commit and answer": 150,
+    "before turns are written": 40,
     "while turns are written": 40,
     "in the checkpoint": 6,
     "after the checkpoint": 6,
@@ -36,14 +38,16 @@ def dying_store(point: str, number: int) -> type[Store]:
             super().__init__(connection, redo_log)
             connection.execute("PRAGMA cache_size = 10")
 
-        def commit(self, *, later: bool = False) -> None:
+        def commit(self, when: When = When.NOW) -> None:
             if point == "before the commit":
                 self.flush()
                 if self.is_the_last(point) and self.connection.in_transaction:
                     os.kill(os.getpid(), signal.SIGKILL)
             before = self.committed
-            super().commit(later=later)
+            super().commit(when)
             if self.committed > before and self.is_the_last("between commit and answer"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.is_gathering and self.is_the_last("before turns are written"):
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.is_writing and self.is_the_last("while turns are written"):
                 os.kill(os.getpid(), signal.SIGKILL)
