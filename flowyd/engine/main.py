@@ -133,7 +133,7 @@ async def _serve(
         now=clock.now,
         metrics=metrics,
         most_connections=min(settings.limits.connections, _raised_file_limit() - _OTHER_DESCRIPTORS),
-        soon=selector.call_last,
+        rounds=selector,
         more_waits=more_waits,
     )
     for endpoint in endpoints:

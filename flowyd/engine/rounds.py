@@ -2,6 +2,7 @@
 
 asyncio runs what `call_soon` was given in the next round, and looks at all descriptors in between, without
 waiting. For a turn after each message that is half of all looks, and they find next to nothing.
+What is to be read directly is called as soon as it is found, without a handle of the loop's own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class RoundSelector(selectors.EpollSelector):
         self._end_key: selectors.SelectorKey | None = None
         self._is_under_way = False
         self._last: list[Callable[[], object]] = []
+        #: Readers that are called here, by descriptor.
+        self._direct: dict[int, Callable[[], None]] = {}
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on rounds have an end; the loop is the one that asks this selector."""
@@ -39,10 +42,30 @@ class RoundSelector(selectors.EpollSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """See `selectors.BaseSelector.select`."""
         ready = super().select(timeout)
-        if ready and self._end_key is not None:
-            ready.append((self._end_key, selectors.EVENT_READ))
-            self._is_under_way = True
-        return ready
+        if not ready or self._end_key is None:
+            return ready
+        self._is_under_way = True
+        left = []
+        for each in ready:
+            key, events = each
+            read = self._direct.get(key.fd)
+            if read is None or events != selectors.EVENT_READ:
+                left.append(each)
+            else:
+                read()
+        if left:
+            left.append((self._end_key, selectors.EVENT_READ))
+        else:
+            self._end_round()
+        return left
+
+    def read_directly(self, fd: int, read: Callable[[], None]) -> None:
+        """Calls the loop's reader of this descriptor from here on; it must not raise."""
+        self._direct[fd] = read
+
+    def forget(self, fd: int) -> None:
+        """Leaves the descriptor to the loop."""
+        self._direct.pop(fd, None)
 
     def close(self) -> None:
         super().close()
@@ -52,4 +75,7 @@ class RoundSelector(selectors.EpollSelector):
         self._is_under_way = False
         last, self._last = self._last, []
         for callback in last:
-            callback()
+            try:
+                callback()
+            except Exception as error:
+                self._loop.call_exception_handler({"message": "At the end of a round", "exception": error})

@@ -19,6 +19,7 @@ import json
 import logging
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -31,6 +32,7 @@ from flowyd.engine.cutting_off import cut_off
 from flowyd.engine.gauges import MOST_TASK_LISTS
 from flowyd.engine.http import HttpRequest, ResponseWriter
 from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
+from flowyd.engine.stream import DirectReaders, Listener
 from flowyd.engine.tls import Handshake, Handshakes
 from flowyd.swf import limits
 from flowyd.swf.actions import POLLS, READS, VOIDS
@@ -76,6 +78,12 @@ class TurnTaker(Protocol):
     def offer_again(self, call: Call) -> None: ...
 
 
+class Rounds(DirectReaders, Protocol):
+    """The rounds of the loop, as the server needs them."""
+
+    def call_last(self, callback: Callable[[], object]) -> None: ...
+
+
 class Server:
     """All connections of one engine and the turns of its service."""
 
@@ -86,13 +94,13 @@ class Server:
         now: Callable[[], float],
         metrics: Metrics,
         most_connections: int,
-        soon: Callable[[Callable[[], object]], object] | None = None,
+        rounds: Rounds | None = None,
         more_waits: Callable[[], bool] | None = None,
     ) -> None:
         """One engine's server.
 
         Args:
-            soon: calls when what has come in at the same time was taken; None: the loop's `call_soon`.
+            rounds: those of the loop, if it has such that end; None: what is to come last comes soon.
             more_waits: whether something has come in that the loop has not seen yet; None: nobody knows.
         """
         self._service = service
@@ -104,15 +112,20 @@ class Server:
         #: What tells that turns are durable; None: it is not watched.
         self._watched: int | None = None
         self._loop = asyncio.get_running_loop()
-        self._soon = soon or self._loop.call_soon
+        self._rounds = rounds
+        self._soon: Callable[[Callable[[], object]], object] = (
+            self._loop.call_soon if rounds is None else rounds.call_last
+        )
         self._responses = ResponseWriter()
         self._connections: dict[Connection, None] = {}
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
         self._acknowledging = Acknowledging(self._loop)
         self._turn_is_due = False
+        #: The turn at the next deadline, and that deadline by the clock of the service.
         self._wake: asyncio.TimerHandle | None = None
-        self._listeners: list[asyncio.Server] = []
+        self._wake_at = 0.0
+        self._listeners: list[Listener | asyncio.Server] = []
         self._handshakes = Handshakes()
         self._sweep: asyncio.TimerHandle | None = None
         #: What is wrong with the service itself, from the last turn that failed to the next that did not.
@@ -127,11 +140,17 @@ class Server:
         def connection() -> Connection:
             return Connection(self, gate)
 
-        def accepted() -> asyncio.Protocol:
-            return connection() if tls is None else Handshake(self._handshakes, tls, connection)
-
-        listener = await self._loop.create_server(accepted, sock=listening, backlog=_ACCEPTED_PER_ROUND)
-        # asyncio accepts as many at once as it is told to let wait; more may wait than that.
+        listener: Listener | asyncio.Server
+        if tls is None:
+            listener = Listener(listening, connection, rounds=self._rounds, most_at_once=_ACCEPTED_PER_ROUND)
+            listener.open()
+        else:
+            # It accepts as many at once as it is told to let wait.
+            listener = await self._loop.create_server(
+                lambda: Handshake(self._handshakes, tls, connection),
+                sock=listening,
+                backlog=_ACCEPTED_PER_ROUND,
+            )
         listening.listen(socket.SOMAXCONN)
         self._listeners.append(listener)
         if self._sweep is None:
@@ -173,13 +192,13 @@ class Server:
         wake_at = self._service.next_wake_at()
         if wake_at is None:
             return
-        at = self._loop.time() + max(0.0, wake_at - self._now())
         if self._wake is not None:
             # One that comes too early makes a turn with nothing to do, which arms it anew.
-            if self._wake.when() <= at:
+            if self._wake_at <= wake_at:
                 return
             self._wake.cancel()
-        self._wake = self._loop.call_at(at, self._wake_up)
+        self._wake_at = wake_at
+        self._wake = self._loop.call_later(max(0.0, wake_at - self._now()), self._wake_up)
 
     def _wake_up(self) -> None:
         self._wake = None
@@ -321,20 +340,22 @@ class Server:
 
     def _take_turn(self) -> None:
         self._turn_is_due = False
-        calls, self._ready = self._ready[:MOST_CALLS_PER_TURN], self._ready[MOST_CALLS_PER_TURN:]
-        began_at = self._loop.time()
+        calls, self._ready = self._ready, []
+        if len(calls) > MOST_CALLS_PER_TURN:
+            calls, self._ready = calls[:MOST_CALLS_PER_TURN], calls[MOST_CALLS_PER_TURN:]
+        began_at = time.monotonic()
         try:
             answers = self._service.turn(calls)
-            failed = sum(isinstance(each.result, InternalFailure) for each in answers)
-            self._failure = f"{failed} requests of the last turn failed" if failed else ""
+            failed = [each for each in answers if isinstance(each.result, InternalFailure)]
+            self._failure = f"{len(failed)} requests of the last turn failed" if failed else ""
         except Exception:
             # A bug or a broken store: nothing of this turn is promised to anybody, the next one may work.
             logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
             self._failure = "the last turn failed"
             answers = [Answered(call=call, result=InternalFailure("Internal failure")) for call in calls]
-        self._metrics.count_turn(self._loop.time() - began_at)
+        self._metrics.turns.count(time.monotonic() - began_at)
         if self._service.commit_s is not None:
-            self._metrics.count_commit(self._service.commit_s)
+            self._metrics.commits.count(self._service.commit_s)
         self._answer(answers)
         if self._ready:
             self._turn_soon()
@@ -352,30 +373,31 @@ class Server:
     def _look_at_durable(self) -> None:
         self._answer(self._service.durable())
         if self._service.commit_s is not None:
-            self._metrics.count_commit(self._service.commit_s)
+            self._metrics.commits.count(self._service.commit_s)
         self.arm()
 
     def _answer(self, answers: Sequence[Answered]) -> None:
-        polled: dict[str, None] = {}
+        polled: list[str] = []
         for answered in answers:
-            connection = self._callers.pop(answered.call, None)
-            if answered.call.next_poll is not None:
-                self._note_answer_before_poll(answered, answered.call.next_poll)
+            call, result = answered.call, answered.result
+            connection = self._callers.pop(call, None)
+            if call.next_poll is not None:
+                self._note_answer_before_poll(call.action, result, call.next_poll)
             if connection is not None:
-                connection.answer(answered.call, answered.result)
-                if answered.call.action in POLLS:
-                    polled[connection.peer] = None
-            elif answered.call.action in POLLS and not isinstance(answered.result, SwfFault):
+                connection.answer(call, result)
+                if call.action in POLLS:
+                    polled.append(connection.peer)
+            elif call.action in POLLS and not isinstance(result, SwfFault):
                 # Its connection ended while the answer was held.
-                self.offer_again(answered.call)
+                self.offer_again(call)
         # Who has a task on one connection shall not wait for another; the calls of this turn came after it.
         self._acknowledging.now(polled)
 
-    def _note_answer_before_poll(self, answered: Answered, poll: Call) -> None:
-        if isinstance(answered.result, SwfFault):
+    def _note_answer_before_poll(self, action: str, result: bytes | SwfFault, poll: Call) -> None:
+        if isinstance(result, SwfFault):
             self._callers.pop(poll, None)
         else:
-            self._metrics.count_request(answered.call.action, "")
+            self._metrics.count_request(action, "")
 
     def _look_over(self) -> None:
         cut_off(list(self._connections), now=self._loop.time())
