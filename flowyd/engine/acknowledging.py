@@ -44,9 +44,10 @@ class Acknowledging:
 
         Who has a task waiting on another connection is told now.
         """
-        if any(other.has_unread_task for other in self._all_of[connection.peer]):
-            connection.acknowledge()
-            return
+        for other in self._all_of[connection.peer]:
+            if other.has_unread_task:
+                connection.acknowledge()
+                return
         self._owing.setdefault(connection.peer, {})[connection] = None
         if self._timer is None:
             self._timer = self._loop.call_later(_WITHIN_S, self._all)

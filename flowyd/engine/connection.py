@@ -206,8 +206,12 @@ class Connection(asyncio.Protocol):
         Of a call with a poll behind it, the poll's answer says that the call was carried out, or else, if
         that takes longer, an interim answer does.
         """
-        exchange = next((each for each in self._under_way if each.is_of(call)), None)
-        if exchange is None or exchange.response:
+        for exchange in self._under_way:
+            if exchange.is_of(call):
+                break
+        else:
+            return
+        if exchange.response:
             return
         is_fault = isinstance(result, SwfFault)
         if call is exchange.call and call.next_poll is not None and not is_fault:
@@ -242,12 +246,13 @@ class Connection(asyncio.Protocol):
     def _send(self) -> None:
         """Writes the answers if all are there."""
         under_way = self._under_way
-        if not all(each.response for each in under_way):
+        responses = [each.response for each in under_way]
+        if b"" in responses:
             return
         self._under_way = []
         self._used = True
         self.changed_at = self._loop.time()
-        self._transport.write(b"".join([each.response for each in under_way]))
+        self._transport.write(b"".join(responses))
         if not under_way[-1].request.keep_alive:
             self._drop_waiting()
             self._transport.close()
@@ -269,7 +274,7 @@ class Connection(asyncio.Protocol):
             under_way = self._under_way
             if (under_way and not under_way[-1].may_be_followed) or not self._is_writable:
                 return
-            if not self._waiting and not self._read_slices():
+            if not self._waiting and not self._read():
                 break
             if under_way and (len(under_way) >= _MOST_UNDER_WAY or self._waiting[0].action not in VOIDS):
                 return
@@ -295,25 +300,32 @@ class Connection(asyncio.Protocol):
         self._round_is_due = False
         self._go_on()
 
-    def _read_slices(self) -> bool:
+    def _read(self) -> bool:
         """Reads what came as HTTP until there is a request; False if there is none."""
-        unread, self._unread = self._unread, b""
-        had_begun = self._reader.has_begun
-        for start in range(0, len(unread), _SLICE_BYTES):
-            end = start + _SLICE_BYTES
+        reader = self._reader
+        if self._unread:
+            had_begun = reader.has_begun
             try:
-                self._waiting += self._reader.feed(unread[start:end])
+                self._feed_slices()
             except ProtocolError as error:
                 self._refuse(error)
                 return False
             if self._waiting:
-                self._unread = unread[end:]
                 return True
-        if self._reader.has_begun and not had_begun:
-            self.changed_at = self._loop.time()
-        if self._reader.take_continue():
+            if reader.has_begun and not had_begun:
+                self.changed_at = self._loop.time()
+        if reader.take_continue():
             self._transport.write(http.CONTINUE)
         return False
+
+    def _feed_slices(self) -> None:
+        unread, self._unread = self._unread, b""
+        for start in range(0, len(unread), _SLICE_BYTES):
+            end = start + _SLICE_BYTES
+            self._waiting += self._reader.feed(unread[start:end])
+            if self._waiting:
+                self._unread = unread[end:]
+                return
 
     def _drop_waiting(self) -> None:
         self._waiting.clear()

@@ -116,7 +116,9 @@ class RequestReader:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
-        self._request = HttpRequest()
+        #: The request that has begun, or the last one; its headers and body as far as they are here.
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._request = HttpRequest(headers=self._headers)
         self._body: list[bytes] = []
         self._body_bytes = 0
         #: Of the request that has begun: bytes of its head so far, whether it began with the last bytes.
@@ -124,7 +126,8 @@ class RequestReader:
         self._has_just_begun = False
         self._has_begun = self._is_in_body = False
         self._complete: list[HttpRequest] = []
-        self._waits_for_continue = False
+        #: Whether `take_continue` has looked at this request.
+        self._was_asked_for_continue = False
 
     @property
     def has_begun(self) -> bool:
@@ -138,8 +141,12 @@ class RequestReader:
 
     def take_continue(self) -> bool:
         """Whether the sender waits for leave to send its body; tells so once."""
-        waits, self._waits_for_continue = self._waits_for_continue, False
-        return waits
+        if not self._is_in_body or self._body_bytes or self._was_asked_for_continue:
+            return False
+        self._was_asked_for_continue = True
+        if (self._request.header(b"expect") or b"").lower() != b"100-continue":
+            return False
+        return int(self._request.header(b"content-length") or b"0") <= limits.REQUEST_BYTES
 
     def feed(self, data: bytes) -> Sequence[HttpRequest]:
         """The requests that are complete with these bytes.
@@ -159,43 +166,40 @@ class RequestReader:
                 return self._complete
             cause = error.__context__
             raise ProtocolError(str(cause if isinstance(cause, ProtocolError) else error)) from error
-        if self._has_begun and not self._is_in_body and not self._has_just_begun:
-            self._add_to_head(len(data))
+        if self._has_begun:
+            if not self._is_in_body and not self._has_just_begun:
+                self._head_bytes += len(data)
+            # Also in a body: headers may follow it.
+            self._check_head()
         return self._complete
 
-    def _add_to_head(self, size: int) -> None:
-        self._head_bytes += size
+    def _check_head(self) -> None:
         if self._head_bytes > LONGEST_HEAD_BYTES:
             raise ProtocolError(f"request line and headers are longer than {LONGEST_HEAD_BYTES} bytes")
 
     # What follows is called by the parser.
 
     def on_message_begin(self) -> None:
-        self._request = HttpRequest()
+        self._headers = []
+        self._request = HttpRequest(headers=self._headers)
         self._body = []
         self._body_bytes = self._head_bytes = 0
         self._has_begun = self._has_just_begun = True
 
     def on_url(self, url: bytes) -> None:
-        self._add_to_head(len(url))
+        self._head_bytes += len(url)
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._add_to_head(len(name) + len(value) + _BESIDES_BYTES)
-        self._request.headers.append((name.lower(), value))
+        self._head_bytes += len(name) + len(value) + _BESIDES_BYTES
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        self._check_head()
         self._is_in_body = True
-        request = self._request
-        request.method = self._parser.get_method().decode("ascii", "replace")
-        length = request.header(b"content-length")
-        if length is not None and int(length) > limits.REQUEST_BYTES:
-            request.is_too_large = True
-        if (request.header(b"expect") or b"").lower() == b"100-continue" and not request.is_too_large:
-            self._waits_for_continue = True
+        self._request.method = str(self._parser.get_method(), "ascii")
 
     def on_body(self, body: bytes) -> None:
-        self._waits_for_continue = False
         self._body_bytes += len(body)
         if self._body_bytes > limits.REQUEST_BYTES:
             self._request.is_too_large = True
@@ -206,8 +210,7 @@ class RequestReader:
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        self._has_begun = self._is_in_body = False
-        self._waits_for_continue = False
+        self._has_begun = self._is_in_body = self._was_asked_for_continue = False
         request = self._request
         request.body = b"".join(self._body)
         request.keep_alive = self._parser.should_keep_alive()

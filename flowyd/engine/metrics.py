@@ -58,8 +58,9 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str]] = Counter()
-        self._turns = Lengths()
-        self._commits = Lengths()
+        #: Turns of the service, and commits.
+        self.turns = Lengths()
+        self.commits = Lengths()
         self._gauges: list[Gauges] = []
         #: The last text, and until when it is good enough; the monotonic clock's seconds.
         self._text = b""
@@ -74,14 +75,6 @@ class Metrics(Collector):
     def count_request(self, action: str, fault: str) -> None:
         """One answered request; `fault` is empty where there was none."""
         self._requests[action, fault] += 1
-
-    def count_turn(self, seconds: float) -> None:
-        """One turn of the service and how long it took."""
-        self._turns.count(seconds)
-
-    def count_commit(self, seconds: float) -> None:
-        """One commit and how long it took."""
-        self._commits.count(seconds)
 
     def text(self) -> bytes:
         """Everything in the text format of Prometheus; a moment old if it was asked for a moment ago."""
@@ -103,9 +96,9 @@ class Metrics(Collector):
             requests.add_metric((action, fault), count)
         yield requests
         turns = "Length of the service's turns, commit included"
-        yield self._turns.histogram("flowyd_engine_turn_seconds", turns)
+        yield self.turns.histogram("flowyd_engine_turn_seconds", turns)
         commits = "Length of commits; turns that write nothing have none"
-        yield self._commits.histogram("flowyd_engine_commit_seconds", commits)
+        yield self.commits.histogram("flowyd_engine_commit_seconds", commits)
         for gauges in self._gauges:
             for name, meaning, labels, values in gauges():
                 family = GaugeMetricFamily(f"flowyd_engine_{name}", meaning, labels=labels)

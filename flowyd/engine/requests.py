@@ -107,18 +107,14 @@ def poll(action: str, body: bytes) -> dict[str, Any]:
 
 
 def next_poll(named: bytes) -> tuple[str, dict[str, Any], int]:
-    """Action, checked request and most tasks of a poll that came with an answer.
+    """Action, checked request and most tasks of a poll that came with an answer; not to be changed either.
 
     It is `{"action": …, "request": …}`, and may have `"tasks"`, how many it takes at most.
 
     Raises:
         SerializationException, ValidationException: it is no such object, or its request is wrong.
     """
-    try:
-        both = _next_poll.decode(named)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        raise SerializationException(f"The next poll is no poll: {error}") from error
-    return both.action, poll(both.action, bytes(both.request)), both.tasks
+    return (_kept_next_poll if len(named) <= _MOST_KEPT_BYTES else _checked_next_poll)(named)
 
 
 class _NextPoll(msgspec.Struct):
@@ -130,7 +126,16 @@ class _NextPoll(msgspec.Struct):
 _next_poll = msgspec.json.Decoder(_NextPoll)
 
 
+def _checked_next_poll(named: bytes) -> tuple[str, dict[str, Any], int]:
+    try:
+        both = _next_poll.decode(named)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise SerializationException(f"The next poll is no poll: {error}") from error
+    return both.action, checked(both.action, bytes(both.request)), both.tasks
+
+
 _kept_poll = functools.lru_cache(_POLLS_KEPT)(checked)
+_kept_next_poll = functools.lru_cache(_POLLS_KEPT)(_checked_next_poll)
 
 
 def _check_attributes(decisions: list[dict[str, Any]], found: list[Violation]) -> None:

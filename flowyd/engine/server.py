@@ -19,6 +19,7 @@ import json
 import logging
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -111,7 +112,9 @@ class Server:
         self._callers: dict[Call, Connection] = {}
         self._acknowledging = Acknowledging(self._loop)
         self._turn_is_due = False
+        #: The turn at the next deadline, and that deadline by the clock of the service.
         self._wake: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
         self._listeners: list[asyncio.Server] = []
         self._handshakes = Handshakes()
         self._sweep: asyncio.TimerHandle | None = None
@@ -173,13 +176,13 @@ class Server:
         wake_at = self._service.next_wake_at()
         if wake_at is None:
             return
-        at = self._loop.time() + max(0.0, wake_at - self._now())
         if self._wake is not None:
             # One that comes too early makes a turn with nothing to do, which arms it anew.
-            if self._wake.when() <= at:
+            if self._wake_at <= wake_at:
                 return
             self._wake.cancel()
-        self._wake = self._loop.call_at(at, self._wake_up)
+        self._wake_at = wake_at
+        self._wake = self._loop.call_later(max(0.0, wake_at - self._now()), self._wake_up)
 
     def _wake_up(self) -> None:
         self._wake = None
@@ -321,20 +324,22 @@ class Server:
 
     def _take_turn(self) -> None:
         self._turn_is_due = False
-        calls, self._ready = self._ready[:MOST_CALLS_PER_TURN], self._ready[MOST_CALLS_PER_TURN:]
-        began_at = self._loop.time()
+        calls, self._ready = self._ready, []
+        if len(calls) > MOST_CALLS_PER_TURN:
+            calls, self._ready = calls[:MOST_CALLS_PER_TURN], calls[MOST_CALLS_PER_TURN:]
+        began_at = time.monotonic()
         try:
             answers = self._service.turn(calls)
-            failed = sum(isinstance(each.result, InternalFailure) for each in answers)
-            self._failure = f"{failed} requests of the last turn failed" if failed else ""
+            failed = [each for each in answers if isinstance(each.result, InternalFailure)]
+            self._failure = f"{len(failed)} requests of the last turn failed" if failed else ""
         except Exception:
             # A bug or a broken store: nothing of this turn is promised to anybody, the next one may work.
             logger.exception("A turn of %d requests failed", len(calls), extra={"action": "turn"})
             self._failure = "the last turn failed"
             answers = [Answered(call=call, result=InternalFailure("Internal failure")) for call in calls]
-        self._metrics.count_turn(self._loop.time() - began_at)
+        self._metrics.turns.count(time.monotonic() - began_at)
         if self._service.commit_s is not None:
-            self._metrics.count_commit(self._service.commit_s)
+            self._metrics.commits.count(self._service.commit_s)
         self._answer(answers)
         if self._ready:
             self._turn_soon()
@@ -352,30 +357,31 @@ class Server:
     def _look_at_durable(self) -> None:
         self._answer(self._service.durable())
         if self._service.commit_s is not None:
-            self._metrics.count_commit(self._service.commit_s)
+            self._metrics.commits.count(self._service.commit_s)
         self.arm()
 
     def _answer(self, answers: Sequence[Answered]) -> None:
-        polled: dict[str, None] = {}
+        polled: list[str] = []
         for answered in answers:
-            connection = self._callers.pop(answered.call, None)
-            if answered.call.next_poll is not None:
-                self._note_answer_before_poll(answered, answered.call.next_poll)
+            call, result = answered.call, answered.result
+            connection = self._callers.pop(call, None)
+            if call.next_poll is not None:
+                self._note_answer_before_poll(call.action, result, call.next_poll)
             if connection is not None:
-                connection.answer(answered.call, answered.result)
-                if answered.call.action in POLLS:
-                    polled[connection.peer] = None
-            elif answered.call.action in POLLS and not isinstance(answered.result, SwfFault):
+                connection.answer(call, result)
+                if call.action in POLLS:
+                    polled.append(connection.peer)
+            elif call.action in POLLS and not isinstance(result, SwfFault):
                 # Its connection ended while the answer was held.
-                self.offer_again(answered.call)
+                self.offer_again(call)
         # Who has a task on one connection shall not wait for another; the calls of this turn came after it.
         self._acknowledging.now(polled)
 
-    def _note_answer_before_poll(self, answered: Answered, poll: Call) -> None:
-        if isinstance(answered.result, SwfFault):
+    def _note_answer_before_poll(self, action: str, result: bytes | SwfFault, poll: Call) -> None:
+        if isinstance(result, SwfFault):
             self._callers.pop(poll, None)
         else:
-            self._metrics.count_request(answered.call.action, "")
+            self._metrics.count_request(action, "")
 
     def _look_over(self) -> None:
         cut_off(list(self._connections), now=self._loop.time())

@@ -45,11 +45,12 @@ def dying_store(point: str, number: int) -> type[Store]:
                     os.kill(os.getpid(), signal.SIGKILL)
             before = self.committed
             super().commit(when)
-            if self.committed > before and self.is_the_last("between commit and answer"):
-                os.kill(os.getpid(), signal.SIGKILL)
-            if self.is_gathering and self.is_the_last("before turns are written"):
-                os.kill(os.getpid(), signal.SIGKILL)
-            if self.is_writing and self.is_the_last("while turns are written"):
+            passed = {
+                "between commit and answer": self.committed > before,
+                "before turns are written": self.is_gathering,
+                "while turns are written": self.is_writing,
+            }
+            if passed.get(point) and self.is_the_last(point):
                 os.kill(os.getpid(), signal.SIGKILL)
 
         def checkpoint(self) -> None:

@@ -73,6 +73,30 @@ def test_a_head_without_end_is_refused_however_it_is_cut(size: int) -> None:
         list(map(reader.feed, pieces))
 
 
+def test_headers_after_a_body_count_like_those_before_it() -> None:
+    reader = RequestReader()
+    reader.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n")
+
+    trailers = [f"X-{number}: {'x' * 40}\r\n".encode() for number in range(1_000)]
+
+    with pytest.raises(ProtocolError, match="longer than 16384"):
+        list(map(reader.feed, trailers))
+
+
+@pytest.mark.parametrize(("size", "waits"), [(2, True), (1_048_577, False)])
+def test_who_waits_for_leave_to_send_a_body_is_told_once_unless_it_is_too_large(
+    size: int, waits: bool
+) -> None:
+    head = f"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: {size}\r\n\r\n".encode()
+    reader = RequestReader()
+    asked = []
+    for piece in (head[:50], head[50:], b"x", b"x" * (size - 1), head):
+        reader.feed(piece)
+        asked += [reader.take_continue(), reader.take_continue()]
+
+    assert asked == [False, False, waits, False, False, False, False, False, waits, False]
+
+
 def test_a_large_body_is_thrown_away_and_marked() -> None:
     body = b"x" * 1_048_577
     head = f"POST / HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
