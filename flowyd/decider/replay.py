@@ -66,7 +66,7 @@ class Replay:
     def close(self) -> None:
         """The code is over: lets go of what holds what holds it.
 
-        A worker has hundreds of runs a second; garbage in circles took it a quarter of its time to find.
+        A worker has hundreds of runs a second; to find garbage in circles took it a fifth of its time.
         """
         self.progress.close()
         self.unanswered.close()

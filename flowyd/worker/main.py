@@ -43,8 +43,8 @@ logger = logging.getLogger(__name__)
 #: Importing modules and registering their types; a worker that takes longer is hung.
 LOADING_S = 120.0
 
-#: Allocations of a decision worker between two looks for garbage in circles. Runs leave none behind, and to
-#: look as often as Python does takes a tenth of its time.
+#: Allocations of a decision worker between two looks for garbage in circles: Python's 700 would have it look
+#: through its runs again and again, which leave none behind.
 _DECISIONS_GC_THRESHOLD = 10_000
 
 _DONE = 0
