@@ -53,8 +53,9 @@ class _Call:
 
     callee: Callee
     number: int
-    #: `resize-0`, and with its type for messages.
+    #: `resize-0`, its type, and both for messages.
     name: str
+    what: str
     shown: str
     #: What it was given; once it waits, a copy that the code cannot change any more.
     arguments: tuple[Any, ...]
@@ -124,8 +125,8 @@ class Caller:
             if answer is not None:
                 return answer
         name = f"{callee.attribute}-{number}"
-        shown = f"{name} ({callee.type_name} {callee.type_version})"
-        call = _Call(callee, number, name, shown, arguments, keywords)
+        what = f"{callee.type_name} {callee.type_version}"
+        call = _Call(callee, number, name, what, f"{name} ({what})", arguments, keywords)
         return self._unanswered.answer(lambda: self._answer(call), is_task=True)
 
     def _answer_again(self, known: Known) -> ResultObject[Any] | None:
@@ -182,9 +183,10 @@ class Caller:
 
     def _attempt(self, call: _Call) -> ResultObject[Any]:
         while True:
-            held = self._held(call)
+            key = self._key(call)
+            held = self._held(call, key)
             if held is None:
-                return self._placeholder(call)
+                return self._placeholder(call, key)
             answer = _STEPS[held.state](self, call, held)
             if answer is not None:
                 return answer
@@ -194,11 +196,10 @@ class Caller:
             if waits is not None:
                 return waits
 
-    def _held(self, call: _Call) -> Asked | None:
-        """What the history holds of this attempt; asks for it if that is nothing."""
-        callee = call.callee
-        what = f"{callee.type_name} {callee.type_version}"
-        kind, task_id = self._key(call)
+    def _held(self, call: _Call, key: Target) -> Asked | None:
+        """What the history holds of the attempt with this key; asks for it if that is nothing."""
+        callee, what = call.callee, call.what
+        kind, task_id = key
         held = self._requests.known(kind, task_id, what=what, input_text=call.input_text)
         if held is None:
             payloads.store(call.payload or "")
@@ -234,8 +235,8 @@ class Caller:
         seconds = policy.pause_s(call.failures, f"{self._index.run_id} {timer_id}") if policy else 0
         return self._wait(timer_id, seconds, call) if seconds > 0 else None
 
-    def _placeholder(self, call: _Call) -> ResultObject[Any]:
-        return Placeholder(call=call.shown, watcher=self._progress, target=self._key(call))
+    def _placeholder(self, call: _Call, key: Target) -> ResultObject[Any]:
+        return Placeholder(call=call.shown, watcher=self._progress, target=key)
 
     def _key(self, call: _Call) -> Target:
         """What the present attempt asks for."""
@@ -257,9 +258,9 @@ class Caller:
             return Timeout(exception, call=shown, order=order, watcher=self._progress)
         return Error(exception, call=shown, order=order, watcher=self._progress)
 
-    def stay(self, call: _Call, _: Asked) -> ResultObject[Any] | None:
+    def stay(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """It runs, or the pause after a refusal does."""
-        return self._placeholder(call)
+        return self._placeholder(call, (held.kind, held.id))
 
     def complete(self, call: _Call, held: Asked) -> ResultObject[Any] | None:
         """It has a value. No result text (another decider's child) is None."""

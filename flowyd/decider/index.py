@@ -88,9 +88,9 @@ class HistoryIndex:
                 raise ProtocolError(
                     f"the history of {self.workflow_id} jumps from event {self.length} to {event_id}"
                 )
-            fold = _FOLDS.get(event["eventType"])
-            if fold is not None:
-                fold(self, event, event.get(_MEMBERS[event["eventType"]]) or {})
+            if (folded := _FOLDED.get(event["eventType"])) is not None:
+                fold, member = folded
+                fold(self, event, event.get(member) or {})
             self.length = event_id
             self.size_bytes += _EVENT_BYTES
 
@@ -374,5 +374,5 @@ _FOLDS: dict[str, _Fold] = {
     "RequestCancelExternalWorkflowExecutionFailed": _closes("initiatedEventId", State.REFUSED),
 }
 
-#: Where each of them has its attributes; made once, as this is asked for every event.
-_MEMBERS = {name: f"{name[0].lower()}{name[1:]}EventAttributes" for name in _FOLDS}
+#: The same with the member that has the attributes; made once, as this is asked for every event.
+_FOLDED = {name: (fold, f"{name[0].lower()}{name[1:]}EventAttributes") for name, fold in _FOLDS.items()}

@@ -86,6 +86,6 @@ class Known:
 
 def unchanging(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
     """Whether none of these values can change, so that their text stays what it is."""
-    return all(type(value) in _UNCHANGING for value in arguments) and all(
-        type(value) in _UNCHANGING for value in keywords.values()
+    return _UNCHANGING.issuperset(map(type, arguments)) and _UNCHANGING.issuperset(
+        map(type, keywords.values())
     )

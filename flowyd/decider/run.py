@@ -30,6 +30,7 @@ from flowyd.decider.stack import Stack
 from flowyd.sdk.coroutines import drive
 from flowyd.sdk.failures import PayloadLost, SuspendTask
 from flowyd.sdk.payloads import payloads
+from flowyd.sdk.proxies import unbind
 from flowyd.sdk.registry import WorkflowRegistration
 from flowyd.sdk.workflow import Workflow
 
@@ -106,14 +107,21 @@ class Run:
     def close(self) -> tuple[str, ...]:
         """Ends code that waits; what an author should be told of how it took that.
 
-        The next decision begins from the top.
+        The next decision begins from the top. What the code has held is freed at once.
         """
         replay, self._replay = self._replay, None
-        if replay is None or not self._stack.waits:
+        if replay is None:
             return ()
-        replay.progress.ending = SuspendTask()
-        self._end = self._stack.leave(replay.progress.ending)
-        return () if isinstance(self._end, SuspendTask) else (went_on(self._workflow),)
+        warnings: tuple[str, ...] = ()
+        if self._stack.waits:
+            replay.progress.ending = SuspendTask()
+            if not isinstance(self._stack.leave(replay.progress.ending), SuspendTask):
+                warnings = (went_on(self._workflow),)
+        if self._workflow is not None:
+            unbind(self._workflow)
+        replay.close()
+        self._workflow = self._end = None
+        return warnings
 
     def _is_next(self, replay: Replay) -> bool:
         """Whether the history goes on from the run's last decision, and nothing needs a run from the top."""

@@ -26,7 +26,7 @@ class Stack(Generic[End]):
     @property
     def waits(self) -> bool:
         """Whether there is code that waits."""
-        return self._strand is not None and not self._strand.dead
+        return self._strand is not None
 
     def enter(self, code: Callable[[], End]) -> End | None:
         """Calls the code; what it returns, or None where it waits. What it raises goes through."""
@@ -36,9 +36,11 @@ class Stack(Generic[End]):
 
     def go_on(self) -> End | None:
         """Goes back to where the code waits; returns as `enter` does."""
-        assert self._strand is not None
-        self._strand.parent = getcurrent()
-        end: End | None = self._strand.switch()
+        strand = self._to_be_entered()
+        try:
+            end: End | None = strand.switch()
+        finally:
+            self._let_go_if_over(strand)
         return end
 
     def wait(self) -> None:
@@ -53,7 +55,20 @@ class Stack(Generic[End]):
 
     def leave(self, by: BaseException) -> End | None:
         """Raises this where the code waits; what the code then returns."""
-        assert self._strand is not None
-        self._strand.parent = getcurrent()
-        end: End | None = self._strand.throw(by)
+        strand = self._to_be_entered()
+        try:
+            end: End | None = strand.throw(by)
+        finally:
+            self._let_go_if_over(strand)
         return end
+
+    def _to_be_entered(self) -> greenlet:
+        strand = self._strand
+        assert strand is not None
+        strand.parent = getcurrent()
+        return strand
+
+    def _let_go_if_over(self, strand: greenlet) -> None:
+        """Code that is over would keep its context, and all that is in it, for nothing."""
+        if strand.dead:
+            self._strand = None

@@ -60,6 +60,12 @@ class Unanswered:
     def __len__(self) -> int:
         return len(self._calls)
 
+    def close(self) -> None:
+        """The code is over: nobody waits for an answer any more."""
+        self._calls.clear()
+        self.blocked.clear()
+        self._by_argument.clear()
+
     @property
     def outstanding(self) -> int:
         """Tasks asked for or held back; the end of the run must wait for them."""
@@ -120,12 +126,12 @@ class Unanswered:
 
     def _with_room(self, due: list[int], tasks: list[int], timers: list[int]) -> list[list[int]]:
         """Those of the heaps from which a call may be asked again now."""
-        rooms = (
-            (due, True),
-            (tasks, self._requests.has_room),
-            (timers, self._requests.has_room_for_timers),
-        )
-        return [heap for heap, has_room in rooms if heap and has_room]
+        heaps = [due] if due else []
+        if tasks and self._requests.has_room:
+            heaps.append(tasks)
+        if timers and self._requests.has_room_for_timers:
+            heaps.append(timers)
+        return heaps
 
     def _renew(self, place: int, due: list[int]) -> None:
         """Asks one call again; those that it was the last argument of are due then, too."""

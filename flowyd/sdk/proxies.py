@@ -113,6 +113,13 @@ class TaskProxy(Generic[R]):
     _deserialize_result = staticmethod(decode_value)
 
 
+def unbind(workflow: Workflow) -> None:
+    """Takes the bound proxies from an object that nobody runs any more, which they hold and are held by."""
+    members = vars(workflow)
+    for name in [name for name, member in members.items() if type(member) is BoundProxy]:
+        del members[name]
+
+
 class ActivityProxy(TaskProxy[R]):
     """Stands for an activity type.
 

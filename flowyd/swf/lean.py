@@ -84,7 +84,7 @@ class LeanClient:
 
     def call(self, action: str, request: Request) -> Answer:
         """See `SwfClient.call`."""
-        headers = _poll_header(self.new_poll_id()) if action in POLLS else ""
+        headers = _poll_header(self.new_poll_id()) if action in POLLS else b""
         message = self._message(action, request, headers)
         return answer_of(self._exchange(message, action, harmless_twice=action in _HARMLESS_TWICE))
 
@@ -151,7 +151,7 @@ class LeanClient:
         """
         headers = _poll_header(poll_id or self.new_poll_id())
         if most_tasks > 1:
-            headers += f"X-Flowyd-Tasks: {most_tasks}\r\n"
+            headers += b"X-Flowyd-Tasks: %d\r\n" % most_tasks
         return self._begin(self._message(action, request, headers), action, if_ended=_NO_TASK)
 
     def call_and_poll(
@@ -180,11 +180,11 @@ class LeanClient:
         if most_tasks > 1:
             next_poll["tasks"] = most_tasks
         # JSON may hold this character as it is, a header may not.
-        named = _encode(next_poll).replace(b"\x7f", b"\\u007f").decode()
-        headers = f"{_poll_header(poll_id)}X-Flowyd-Next-Poll: {named}\r\n"
+        named = _encode(next_poll).replace(b"\x7f", b"\\u007f")
+        headers = b"%bX-Flowyd-Next-Poll: %b\r\n" % (_poll_header(poll_id), named)
         message = self._message(action, request, headers)
         if before:
-            message = b"".join([self._message(action, each, "") for each in before]) + message
+            message = b"".join([self._message(action, each, b"") for each in before]) + message
         return self._begin(
             message, poll_action, if_ended=_NO_TASK, sent_with=action, calls_before=len(before)
         )
@@ -199,7 +199,7 @@ class LeanClient:
         outcomes: list[FlowydError | None] = []
         connection = self._connection()
         try:
-            connection.send(b"".join([self._message(action, each, "") for each in requests]))
+            connection.send(b"".join([self._message(action, each, b"") for each in requests]))
             for _ in requests:
                 response = connection.receive()
                 outcomes.append(refusal_of(response))
@@ -219,7 +219,7 @@ class LeanClient:
             UnreachableError: nobody listens.
         """
         action = "DescribeWorkflowExecution"
-        message = self._message(action, request, "X-Flowyd-Wait: closed\r\n")
+        message = self._message(action, request, b"X-Flowyd-Wait: closed\r\n")
         return self._begin(message, action, if_ended=None)
 
     def _begin(
@@ -262,10 +262,10 @@ class LeanClient:
         while self._kept:
             self._kept.pop().close()
 
-    def _message(self, action: str, request: Request, headers: str) -> bytes:
+    def _message(self, action: str, request: Request, headers: bytes) -> bytes:
         body = _encode(request)
         head = self._heads.get(action) or self._head(action)
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.encode(), len(body), body)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers, len(body), body)
 
     def _head(self, action: str) -> bytes:
         """What all requests of the action begin with."""
@@ -294,5 +294,5 @@ class LeanClient:
             connection.close()
 
 
-def _poll_header(poll_id: str) -> str:
-    return f"X-Flowyd-Poll: {poll_id}\r\n"
+def _poll_header(poll_id: str) -> bytes:
+    return b"X-Flowyd-Poll: %b\r\n" % poll_id.encode()

@@ -31,11 +31,11 @@ class Hand:
         self._tasks: Sequence[TaskInHand] = ()
         #: Tasks of dead workers that wait for their turn, by token.
         self._waiting = {task.task_token: task for task in inherited.tasks} if inherited else {}
-        #: Ids of polls whose answers were not read, by action and task list, and which are still to be sent.
-        self._polls: dict[tuple[str, str], str] = {}
+        #: Polls whose answers were not read, by action and task list, and which are still to be sent.
+        self._polls: dict[tuple[str, str], PollUnderWay] = {}
         self._unsent: set[tuple[str, str]] = set()
         if inherited is not None:
-            self._polls = {(poll.action, poll.task_list): poll.poll_id for poll in inherited.polls}
+            self._polls = {(poll.action, poll.task_list): poll for poll in inherited.polls}
         #: Whether the file says the same.
         self._is_written = False
         if self._fd is not None:
@@ -53,9 +53,10 @@ class Hand:
         """
         place = (action, task_list)
         self._unsent.discard(place)
-        poll_id = self._polls.get(place, "")
-        if not poll_id and (poll_id := new_id()):
-            self._polls[place] = poll_id
+        known = self._polls.get(place)
+        poll_id = known.poll_id if known else new_id()
+        if known is None and poll_id:
+            self._polls[place] = PollUnderWay(action=action, task_list=task_list, poll_id=poll_id)
             self._is_written = False
         if self._waiting or tasks is not self._tasks:
             self._waiting.clear()
@@ -78,7 +79,7 @@ class Hand:
         """
         place = (action, task_list)
         if next_id:
-            self._polls[place] = next_id
+            self._polls[place] = PollUnderWay(action=action, task_list=task_list, poll_id=next_id)
             self._unsent.add(place)
         else:
             self._polls.pop(place, None)
@@ -110,11 +111,7 @@ class Hand:
         if self._waiting:
             held = {task.task_token: task for task in (*tasks, *self._waiting.values())}
             tasks = tuple(held.values())
-        polls = [
-            PollUnderWay(action=action, task_list=task_list, poll_id=poll_id)
-            for (action, task_list), poll_id in self._polls.items()
-        ]
-        record = replace(self._owner, tasks=tasks, polls=polls)
+        record = replace(self._owner, tasks=tasks, polls=tuple(self._polls.values()))
         try:
             os.pwrite(self._fd, encode_in_hand(record), 0)
         except OSError as error:

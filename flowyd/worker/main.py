@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -41,6 +42,10 @@ logger = logging.getLogger(__name__)
 
 #: Importing modules and registering their types; a worker that takes longer is hung.
 LOADING_S = 120.0
+
+#: Allocations of a decision worker between two looks for garbage in circles: Python's 700 would have it look
+#: through its runs again and again, which leave none behind.
+_DECISIONS_GC_THRESHOLD = 10_000
 
 _DONE = 0
 _FAILED = 1
@@ -121,7 +126,10 @@ def _serve(post: _Post, loaded: Loaded, refused: dict[str, str], rolling: Rollin
     state = WorkerState.LOADING if names else WorkerState.IDLE
     until = time.monotonic() + LOADING_S if names else None
     post.reporter.report(state, until=until, broken_modules=broken, served_types=names)
+    # What was loaded stays: no look for garbage has to go through it.
+    gc.freeze()
     if workflows:
+        gc.set_threshold(_DECISIONS_GC_THRESHOLD)
         _decide(post, workflows, rolling)
     elif activities and spec.concurrency > 1:
         _work_concurrently(post, activities, {**refused, **broken}, rolling)

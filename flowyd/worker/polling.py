@@ -298,11 +298,12 @@ class Poller:
         return self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
 
     def _note_begun(self, number: int, pending: Pending) -> None:
-        fd = pending.fileno()
         self._pending[number] = pending
-        self._number_of[fd] = number
-        self._waiter.register(fd, select.POLLIN)
         self._begun_at[number] = time.monotonic()
+        if not pending.is_here:
+            fd = pending.fileno()
+            self._number_of[fd] = number
+            self._waiter.register(fd, select.POLLIN)
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
         """Withdraws what is outstanding, one poll at a time; a task handed out before comes out."""
@@ -318,8 +319,9 @@ class Poller:
         self._last = number
         poll, pending = self._polls[number], self._pending.pop(number)
         fd = pending.fileno()
-        del self._number_of[fd]
-        self._waiter.unregister(fd)
+        if fd in self._number_of:
+            del self._number_of[fd]
+            self._waiter.unregister(fd)
         answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
         if pending.was_read:

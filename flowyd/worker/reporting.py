@@ -123,7 +123,7 @@ class Reporter:
     def _write(self, report: Report) -> None:
         if self._fd is None:
             return
-        line = memoryview(encode_report(report))
+        line = encode_report(report)
         # A supervisor that is gone reads nothing; its SIGTERM is on the way.
         with contextlib.suppress(BrokenPipeError):
             while line:

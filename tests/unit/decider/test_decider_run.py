@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from flowyd import ActivityProxy, Workflow, activity, workflow
+from flowyd import ActivityProxy, Workflow, activity, wait, workflow
 from flowyd.decider import Completed, Failed, HistoryIndex, Run
 from flowyd.testing import LocalEngine
 from flowyd.testing.engine import DecisionTask, Execution
@@ -229,3 +231,38 @@ def test_a_run_that_was_interrupted_can_be_closed(engine: LocalEngine) -> None:
         keeper.decides()
 
     assert keeper.run.close() == ()
+
+
+@pytest.mark.parametrize(
+    "decide", [pytest.param(Keeper.decides, id="that waits"), pytest.param(Keeper.ends, id="that is over")]
+)
+def test_what_the_code_of_a_closed_run_has_held_is_freed_at_once(
+    engine: LocalEngine, decide: Callable[[Keeper], object]
+) -> None:
+    class Held:
+        pass
+
+    seen: list[weakref.ref[Held]] = []
+
+    @workflow("w", 1, "l")
+    class Holds(Workflow):
+        same = ActivityProxy("same", 1)
+
+        def run(self) -> None:
+            self.held = Held()
+            seen.append(weakref.ref(self.held))
+            both = [self.same(1), self.same(2)]
+            wait(both)
+            self.same(both).result()
+
+    keeper = Keeper(engine, Holds)
+    decide(keeper)
+    [held] = seen
+
+    gc.disable()
+    try:
+        keeper.run.close()
+
+        assert held() is None
+    finally:
+        gc.enable()
