@@ -34,8 +34,8 @@ _PAGE = struct.Struct(">Bd")
 _TASK_FORM = 1
 _PAGE_FORM = 2
 _KINDS = ("activity", "decision")
-#: So many of the last task tokens are remembered.
-_REMEMBERED = 4_096
+#: So many of the last task tokens are remembered at least, and twice as many at most.
+_REMEMBERED = 2_048
 
 
 class TaskToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,8 +64,9 @@ class TokenCodec:
         #: Random at the start, then counted: no two tokens are alike.
         self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES - 1), "big"))
         self._page_token_s = page_token_s
-        #: What the last task tokens say, the oldest first: most come back soon, and need not be opened.
+        #: What the last task tokens say, and those before them: most come back soon, and need not be opened.
         self._remembered: dict[str, TaskToken] = {}
+        self._remembered_before: dict[str, TaskToken] = {}
 
     def task_token(
         self,
@@ -95,8 +96,8 @@ class TokenCodec:
             started_event_id=started_event_id,
             digest=digest,
         )
-        if len(self._remembered) > _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered, self._remembered_before = {}, self._remembered
         return text
 
     def read_task_token(self, text: str) -> TaskToken:
@@ -105,7 +106,7 @@ class TokenCodec:
         Raises:
             ValidationException: it is none of ours.
         """
-        remembered = self._remembered.get(text)
+        remembered = self._remembered.get(text) or self._remembered_before.get(text)
         if remembered is not None:
             return remembered
         record = self._opened(text, b"")
