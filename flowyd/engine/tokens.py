@@ -35,7 +35,7 @@ _TASK_FORM = 1
 _PAGE_FORM = 2
 _KINDS = ("activity", "decision")
 #: So many of the last task tokens are remembered at least, and twice as many at most.
-_REMEMBERED = 2_048
+_REMEMBERED = 512
 
 
 class TaskToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):

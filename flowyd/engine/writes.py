@@ -6,7 +6,7 @@ order of `statements` is the one that fits every merge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import msgspec
@@ -106,7 +106,8 @@ class Writes:
             found.append((_UPDATE_EXECUTION, [_as_changed(row) for row in self._changed_rows.values()]))
         if self._new_rows:
             found.append((_INSERT_EXECUTION, [astuple(row) for row in self._new_rows.values()]))
-        found += _inserted(self._events)
+        if self._events:
+            found += _inserted(self._events)
         if self._dropped_tasks:
             found.append((_DELETE_TASK, list(self._dropped_tasks)))
         if self._new_tasks:
@@ -119,7 +120,7 @@ class Writes:
             found += self._hand_out_statements()
         return found
 
-    def _hand_out_statements(self) -> Iterator[Statement]:
+    def _hand_out_statements(self) -> list[Statement]:
         dropped: list[tuple[int]] = []
         changed: list[HandOutRow] = []
         new: list[HandOutRow] = []
@@ -130,12 +131,8 @@ class Writes:
                 changed.append(row)
             else:
                 new.append(row)
-        if dropped:
-            yield _DELETE_HAND_OUT, dropped
-        if changed:
-            yield _UPDATE_HAND_OUT, changed
-        if new:
-            yield _INSERT_HAND_OUT, new
+        rows = ((_DELETE_HAND_OUT, dropped), (_UPDATE_HAND_OUT, changed), (_INSERT_HAND_OUT, new))
+        return [statement for statement in rows if statement[1]]
 
     def followed_by(self, later: Writes) -> Writes:
         """All that was written, here and then after it; neither of the two is used any more."""
@@ -230,14 +227,16 @@ class Writes:
         self._hand_outs[place] = None
 
 
-def _inserted(events: list[EventRow]) -> Iterator[Statement]:
+def _inserted(events: list[EventRow]) -> list[Statement]:
     """Statements of their own: what follows is put behind the events in place."""
     together = len(events) // _EVENTS_TOGETHER * _EVENTS_TOGETHER
+    found: list[Statement] = []
     if together:
         parts = (events[at : at + _EVENTS_TOGETHER] for at in range(0, together, _EVENTS_TOGETHER))
-        yield _INSERT_EVENTS, [tuple(chain.from_iterable(part)) for part in parts]
+        found.append((_INSERT_EVENTS, [tuple(chain.from_iterable(part)) for part in parts]))
     if len(events) > together:
-        yield _INSERT_EVENT, events[together:]
+        found.append((_INSERT_EVENT, events[together:]))
+    return found
 
 
 def _as_changed(row: ExecutionRow) -> tuple[object, ...]:
