@@ -83,7 +83,10 @@ def event_page(context: Context, run: Run, *, first: int, last: int, most: int, 
         return _taken(context.store.events_backwards(run.id, max(first, last - most + 1), last))
     last = min(last, first + most - 1)
     recent = run.hot.recall(first, last) if run.hot is not None else None
-    return _taken(recent or context.store.events(run.id, first, last))
+    if recent:
+        # Memory has less of a history than a page may have, or one event.
+        return EventPage(text=",".join(recent), count=len(recent))
+    return _taken(context.store.events(run.id, first, last))
 
 
 def _taken(bodies: Iterable[str]) -> EventPage:
