@@ -8,7 +8,8 @@ more follows (recorded).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from flowyd.engine.context import Context, Request
 from flowyd.engine.executions import Hot
@@ -19,8 +20,7 @@ from flowyd.engine.rules.requests import unknown_execution
 _PAGE_CHARACTERS = 4_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run as far as its history is concerned."""
 
     #: The execution's row.
@@ -30,8 +30,7 @@ class Run:
     hot: Hot | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventPage:
+class EventPage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Some events of a history in the order asked for."""
 
     #: JSON text of the events, joined by commas.
@@ -84,7 +83,10 @@ def event_page(context: Context, run: Run, *, first: int, last: int, most: int, 
         return _taken(context.store.events_backwards(run.id, max(first, last - most + 1), last))
     last = min(last, first + most - 1)
     recent = run.hot.recall(first, last) if run.hot is not None else None
-    return _taken(recent or context.store.events(run.id, first, last))
+    if recent:
+        # Memory has less of a history than a page may have, or one event.
+        return EventPage(text=",".join(recent), count=len(recent))
+    return _taken(context.store.events(run.id, first, last))
 
 
 def _taken(bodies: Iterable[str]) -> EventPage:

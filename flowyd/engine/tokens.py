@@ -1,11 +1,11 @@
 """Task tokens and page tokens: opaque base64, self-contained, signed, good across restarts.
 
-A token is a packed record and the HMAC-SHA256 over it, with a secret that the database keeps. Nobody can make
-or alter one without the secret, so what a token says is believed without a look-up. A page token's signature
-also covers the query it belongs to: with any other query it is no token. A decision task's token also says
-which history it was handed out with (`Hot.digest`): a task of one that was lost since is none of the one that
-took its place. Source of the outer form: recorded answers (standard base64; a different string each time it
-is handed out).
+A token is a packed record and the keyed BLAKE2b (RFC 7693) over it, with a secret that the database keeps.
+Nobody can make or alter one without the secret, so what a token says is believed without a look-up. A page
+token's signature also covers the query it belongs to: with any other query it is no token. A decision task's
+token also says which history it was handed out with (`Hot.digest`): a task of one that was lost since is none
+of the one that took its place. Source of the outer form: recorded answers (standard base64; a different
+string each time it is handed out).
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from flowyd.swf.limits import PAGE_TOKEN_S
 
 _SIGNATURE_BYTES = 16
 _NONCE_BYTES = 8
-#: SHA-256 works on blocks of this size.
-_BLOCK_BYTES = 64
 #: Form of token, kind of task, execution, scheduled event, started event, nonce, digest; the run id follows.
 _TASK = struct.Struct(">BBQQQQI")
 #: Form of token, issued at; the position follows.
@@ -34,8 +32,8 @@ _PAGE = struct.Struct(">Bd")
 _TASK_FORM = 1
 _PAGE_FORM = 2
 _KINDS = ("activity", "decision")
-#: So many of the last task tokens are remembered.
-_REMEMBERED = 4_096
+#: So many of the last task tokens are remembered at least, and twice as many at most.
+_REMEMBERED = 512
 
 
 class TaskToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,15 +55,14 @@ class TokenCodec:
 
     def __init__(self, secret: bytes, *, page_token_s: float = PAGE_TOKEN_S) -> None:
         """`secret`: at most 64 bytes."""
-        # HMAC (RFC 2104) in its two halves, each begun with the key once: a third of the time of hmac.digest.
-        key = secret.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        # Begun with the key once, and copied for each record.
+        self._keyed = hashlib.blake2b(key=secret, digest_size=_SIGNATURE_BYTES)
         #: Random at the start, then counted: no two tokens are alike.
         self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES - 1), "big"))
         self._page_token_s = page_token_s
-        #: What the last task tokens say, the oldest first: most come back soon, and need not be opened.
+        #: What the last task tokens say, and those before them: most come back soon, and need not be opened.
         self._remembered: dict[str, TaskToken] = {}
+        self._remembered_before: dict[str, TaskToken] = {}
 
     def task_token(
         self,
@@ -95,8 +92,8 @@ class TokenCodec:
             started_event_id=started_event_id,
             digest=digest,
         )
-        if len(self._remembered) > _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered, self._remembered_before = {}, self._remembered
         return text
 
     def read_task_token(self, text: str) -> TaskToken:
@@ -105,7 +102,7 @@ class TokenCodec:
         Raises:
             ValidationException: it is none of ours.
         """
-        remembered = self._remembered.get(text)
+        remembered = self._remembered.get(text) or self._remembered_before.get(text)
         if remembered is not None:
             return remembered
         record = self._opened(text, b"")
@@ -141,12 +138,9 @@ class TokenCodec:
         return record[_PAGE.size :].decode()
 
     def _signature(self, record: bytes, bound_to: bytes) -> bytes:
-        length = len(record).to_bytes(4, "big")
-        inner = self._inner.copy()
-        inner.update(length + record + bound_to)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()[:_SIGNATURE_BYTES]
+        signature = self._keyed.copy()
+        signature.update(len(record).to_bytes(4, "big") + record + bound_to)
+        return signature.digest()
 
     def _sealed(self, record: bytes, bound_to: bytes) -> str:
         return base64.b64encode(self._signature(record, bound_to) + record).decode()

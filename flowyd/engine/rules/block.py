@@ -19,7 +19,7 @@ from typing import Any
 from flowyd.engine.rules import tasks
 from flowyd.engine.rules.deadlines import created_by
 from flowyd.engine.rules.effects import ApplyChildPolicy, Effect, ReportToParent
-from flowyd.engine.rules.events import CLOSE_STATUS, TRIGGERS, Attributes, Draft, Event, seal
+from flowyd.engine.rules.events import ATTRIBUTES_MEMBER, CLOSE_STATUS, TRIGGERS, Attributes, Draft, Event
 from flowyd.engine.rules.evolve import evolve, note_decide_after
 from flowyd.engine.rules.settings import Quotas
 from flowyd.engine.rules.state import ExecutionState
@@ -28,10 +28,12 @@ from flowyd.engine.rules.state import ExecutionState
 class Block:
     """Adds events to one execution; used for one request, timeout or delivery, then finished."""
 
+    __slots__ = ("_needs_decider", "_quotas", "at", "deadline_at", "effects", "events", "state")
+
     def __init__(self, state: ExecutionState, *, now: float, quotas: Quotas) -> None:
         self.state = state
         #: Timestamps never go back within a history, whatever the clock does between two runs of the engine.
-        self.at = max(now, state.last_event_at)
+        self.at = now if now > state.last_event_at else state.last_event_at
         self.events: list[Event] = []
         self.effects: list[Effect] = []
         #: The earliest of the deadlines that came up in this block; some may be gone by its end.
@@ -42,12 +44,17 @@ class Block:
     def add(self, draft: Draft) -> int:
         """Makes the draft the next event and folds it; the id it got."""
         state = self.state
+        event_type, attributes = draft
         event_id = state.next_event_id
-        event = seal(draft, event_id=event_id, at=self.at)
+        event: Event = {
+            "eventId": event_id,
+            "eventTimestamp": self.at,
+            "eventType": event_type,
+            ATTRIBUTES_MEMBER[event_type]: attributes,
+        }
         evolve(state, event)
         self.events.append(event)
-        event_type = draft[0]
-        if event_type in TRIGGERS and not self._may_wait(event_type, draft[1]):
+        if event_type in TRIGGERS and not self._may_wait(event_type, attributes):
             self._needs_decider = True
         deadline_at = created_by(state, event)
         if deadline_at is not None and (self.deadline_at is None or deadline_at < self.deadline_at):
@@ -56,7 +63,7 @@ class Block:
         if follow is not None:
             self.effects += follow(state, event)
         if event_type in CLOSE_STATUS:
-            self._closed(event_type, draft[1])
+            self._closed(event_type, attributes)
         return event_id
 
     def _may_wait(self, event_type: str, attributes: Attributes) -> bool:

@@ -61,9 +61,7 @@ def next_deadline(state: ExecutionState) -> float | None:
 def created_by(state: ExecutionState, event: Event) -> float | None:
     """The earliest of the deadlines that this event, already folded, brought about."""
     follow = CREATED.get(event["eventType"])
-    if follow is None:
-        return None
-    return min((deadline.at for deadline in follow(state, event)), default=None)
+    return None if follow is None else follow(state, event)
 
 
 def _pending(state: ExecutionState) -> Iterator[Deadline]:
@@ -169,25 +167,45 @@ HELD: dict[str, Callable[[ExecutionState, Deadline], Iterator[Deadline]]] = {
 }
 
 
-def _created_by_activity_start(state: ExecutionState, event: Event) -> Iterator[Deadline]:
-    return _of_activity(state.activities[attributes_of(event)["scheduledEventId"]])
+def _created_by_activity(state: ExecutionState, event: Event) -> float | None:
+    activity = state.activities[event["eventId"]]
+    return _earliest(activity.scheduled_at, activity.schedule_to_start_s, activity.schedule_to_close_s)
 
 
-def _created_by_decision_event(state: ExecutionState, _: Event) -> Iterator[Deadline]:
-    return _of_decisions(state)
+def _created_by_activity_start(state: ExecutionState, event: Event) -> float | None:
+    activity = state.activities[attributes_of(event)["scheduledEventId"]]
+    return _earliest(activity.started_at, activity.start_to_close_s, activity.heartbeat_s)
 
 
-#: Event type: the deadlines of the item it is about.
-CREATED: dict[str, Callable[[ExecutionState, Event], Iterator[Deadline]]] = {
-    "WorkflowExecutionStarted": lambda state, _: iter((_of_execution(state),)),
+def _created_by_decision_event(state: ExecutionState, _: Event) -> float | None:
+    started, scheduled = state.started_decision, state.scheduled_decision
+    if started is not None:
+        return _earliest(started.started_at, started.start_to_close_s)
+    return None if scheduled is None else _earliest(scheduled.offered_at, scheduled.schedule_to_start_s)
+
+
+def _created_by_lambda_start(state: ExecutionState, event: Event) -> float | None:
+    function = state.lambdas[attributes_of(event)["scheduledEventId"]]
+    return _earliest(function.started_at, function.start_to_close_s)
+
+
+def _earliest(at: float, limit_s: int | None, other_s: int | None = None) -> float | None:
+    """When the shorter of two limits is over, if there are any."""
+    if limit_s is None or (other_s is not None and other_s < limit_s):
+        limit_s = other_s
+    return None if limit_s is None else at + limit_s
+
+
+#: Event type: the earliest of the deadlines of the item it is about. Times alone, since every event of a
+#: history asks for one.
+CREATED: dict[str, Callable[[ExecutionState, Event], float | None]] = {
+    "WorkflowExecutionStarted": lambda state, _: _of_execution(state).at,
     "DecisionTaskScheduled": _created_by_decision_event,
     "DecisionTaskStarted": _created_by_decision_event,
     "DecisionTaskCompleted": _created_by_decision_event,
     "DecisionTaskTimedOut": _created_by_decision_event,
-    "ActivityTaskScheduled": lambda state, event: _of_activity(state.activities[event["eventId"]]),
+    "ActivityTaskScheduled": _created_by_activity,
     "ActivityTaskStarted": _created_by_activity_start,
-    "TimerStarted": lambda state, event: iter((_of_timer(state.timers[attributes_of(event)["timerId"]]),)),
-    "LambdaFunctionStarted": lambda state, event: _of_lambda(
-        state.lambdas[attributes_of(event)["scheduledEventId"]]
-    ),
+    "TimerStarted": lambda state, event: state.timers[attributes_of(event)["timerId"]].fires_at,
+    "LambdaFunctionStarted": _created_by_lambda_start,
 }

@@ -131,21 +131,10 @@ CLOSE_STATUS = {
 
 def given(source: Mapping[str, Any], *names: str) -> Attributes:
     """Those of the named members that the source has."""
-    return {name: source[name] for name in names if source.get(name) is not None}
+    return {name: value for name in names if (value := source.get(name)) is not None}
 
 
 def attributes_of(event: Event) -> Attributes:
     """The attributes of a complete event."""
     attributes: Attributes = event[ATTRIBUTES_MEMBER[event["eventType"]]]
     return attributes
-
-
-def seal(draft: Draft, *, event_id: int, at: float) -> Event:
-    """The complete event for a draft; `at` is the timestamp of its transaction."""
-    event_type, attributes = draft
-    return {
-        "eventId": event_id,
-        "eventTimestamp": at,
-        "eventType": event_type,
-        ATTRIBUTES_MEMBER[event_type]: attributes,
-    }

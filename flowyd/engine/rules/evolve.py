@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowyd.engine.rules.decide_after import DecideAfter
-from flowyd.engine.rules.events import CLOSE_STATUS, Attributes, Event, attributes_of
+from flowyd.engine.rules.events import ATTRIBUTES_MEMBER, CLOSE_STATUS, Attributes, Event
 from flowyd.engine.rules.state import (
     ExecutionState,
     OpenActivityTask,
@@ -34,11 +34,7 @@ def evolve(state: ExecutionState, event: Event) -> None:
     state.last_event_at = at
     change = EVOLVE.get(event_type)
     if change is not None:
-        change(state, event_id, at, attributes_of(event))
-    status = CLOSE_STATUS.get(event_type)
-    if status is not None:
-        state.closed_at = at
-        state.close_status = status
+        change(state, event_id, at, event[ATTRIBUTES_MEMBER[event_type]])
 
 
 def fold(events: Iterable[Event], *, workflow_id: str, run_id: str) -> ExecutionState:
@@ -88,6 +84,14 @@ def _execution_started(state: ExecutionState, _: int, at: float, attributes: Att
     state.parent = attributes.get("parentWorkflowExecution")
     state.parent_initiated_event_id = attributes["parentInitiatedEventId"]
     state.continued_run_id = attributes.get("continuedExecutionRunId")
+
+
+def _execution_closed(status: str) -> Evolution:
+    def close(state: ExecutionState, _: int, at: float, __: Attributes) -> None:
+        state.closed_at = at
+        state.close_status = status
+
+    return close
 
 
 def _cancel_requested(state: ExecutionState, _: int, __: float, ___: Attributes) -> None:
@@ -262,4 +266,5 @@ EVOLVE: dict[str, Evolution] = {
     "LambdaFunctionFailed": _lambda_closed,
     "LambdaFunctionTimedOut": _lambda_closed,
     "StartLambdaFunctionFailed": _lambda_closed,
+    **{event_type: _execution_closed(status) for event_type, status in CLOSE_STATUS.items()},
 }

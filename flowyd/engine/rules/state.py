@@ -7,7 +7,6 @@ Closing leaves open items where they are: the service goes on counting them in a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -54,8 +53,7 @@ class OpenActivityTask(msgspec.Struct, kw_only=True, gc=False):
     cancel_requested_event_id: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenTimer:
+class OpenTimer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A timer that has neither fired nor been canceled."""
 
     timer_id: str
@@ -63,8 +61,7 @@ class OpenTimer:
     fires_at: float
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenChild:
+class OpenChild(msgspec.Struct, kw_only=True):
     """A child execution that was asked for and has not closed."""
 
     initiated_event_id: int
@@ -74,8 +71,7 @@ class OpenChild:
     started_event_id: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenLambda:
+class OpenLambda(msgspec.Struct, kw_only=True, gc=False):
     """A Lambda function that was scheduled and has not closed."""
 
     scheduled_event_id: int
@@ -84,15 +80,14 @@ class OpenLambda:
     started_at: float = 0.0
 
 
-@dataclass(slots=True)
-class ExecutionState:
+class ExecutionState(msgspec.Struct):
     """One run of a workflow, as its events made it; owned by `evolve`."""
 
     workflow_id: str
     run_id: str
 
     #: From WorkflowExecutionStarted: resolved values.
-    workflow_type: dict[str, Any] = field(default_factory=dict)
+    workflow_type: dict[str, Any] = {}
     child_policy: str = ""
     execution_start_to_close: str = ""
     task_start_to_close: str = ""
@@ -124,21 +119,21 @@ class ExecutionState:
     override_trial: str | None = None
 
     #: By scheduledEventId, and scheduledEventId by activityId.
-    activities: dict[int, OpenActivityTask] = field(default_factory=dict)
-    activity_ids: dict[str, int] = field(default_factory=dict)
+    activities: dict[int, OpenActivityTask] = {}
+    activity_ids: dict[str, int] = {}
     #: By timerId.
-    timers: dict[str, OpenTimer] = field(default_factory=dict)
+    timers: dict[str, OpenTimer] = {}
     #: By initiatedEventId.
-    children: dict[int, OpenChild] = field(default_factory=dict)
+    children: dict[int, OpenChild] = {}
     #: By scheduledEventId.
-    lambdas: dict[int, OpenLambda] = field(default_factory=dict)
+    lambdas: dict[int, OpenLambda] = {}
 
     #: Time of the last start or close of an activity task.
     latest_activity_at: float | None = None
     #: Last executionContext given; None if never.
     latest_context: str | None = None
     #: Ids of the activities that completed since the started decision task was started.
-    completed_meanwhile: list[str] = field(default_factory=list)
+    completed_meanwhile: list[str] = []
     #: Which completions need the decider; None: all of them. Not in the history (`evolve.note_decide_after`).
     decide_after: DecideAfter | None = None
 

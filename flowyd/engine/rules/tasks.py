@@ -14,12 +14,6 @@ from flowyd.engine.rules.events import CLOSE_STATUS, Event, attributes_of
 from flowyd.engine.rules.state import ExecutionState
 
 
-def task_effects(state: ExecutionState, event: Event) -> list[TaskEffect]:
-    """What the event, already folded into the state, means for the task lists."""
-    follow = EFFECTS.get(event["eventType"])
-    return follow(state, event) if follow is not None else []
-
-
 def _offer_activity(state: ExecutionState, event: Event) -> list[TaskEffect]:
     activity = state.activities[event["eventId"]]
     return [
