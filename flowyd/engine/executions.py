@@ -3,7 +3,7 @@
 A hot execution is its row, its state and the last bodies of its history, which most polls ask for. What is
 forgotten is folded again from the stored events when it is needed. Executions touched in the current turn
 are never forgotten before its commit, and the store brings what it owes into the database before one is: what
-is not in memory is there.
+is not in memory is there. That takes time, so when memory is full an eighth of it is forgotten at once.
 """
 
 from __future__ import annotations
@@ -50,16 +50,18 @@ class Hot:
     def id(self) -> int:
         return self.row.id
 
-    def remember(self, body: str) -> None:
-        """Keeps the body of the newest event, and lets go of old ones."""
-        self.digest = zlib.crc32(body.encode(), self.digest)
+    def remember(self, body: bytes) -> str:
+        """Keeps the body of the newest event, and lets go of old ones; the body as text."""
+        self.digest = zlib.crc32(body, self.digest)
+        text = body.decode()
         recent = self.recent
-        recent.append(body)
-        self.recent_characters += len(body)
+        recent.append(text)
+        self.recent_characters += len(text)
         while len(recent) > _RECENT_EVENTS or (
             self.recent_characters > _RECENT_CHARACTERS and len(recent) > 1
         ):
             self.recent_characters -= len(recent.popleft())
+        return text
 
     def recall(self, first: int, last: int) -> list[str] | None:
         """Bodies of the events first to last if all of them are in memory."""
@@ -179,7 +181,9 @@ class Executions:
     def settle(self) -> None:
         """After the commit: forgets what memory has no room for."""
         self._touched.clear()
-        while self._is_full():
+        if not self._is_full():
+            return
+        while self._total_bytes > self._hot_bytes // 8 * 7 and len(self._hot) > 1:
             _, hot = self._hot.popitem(last=False)
             self._total_bytes -= hot.size_bytes
             if hot.state.is_open:
@@ -200,7 +204,7 @@ class Executions:
         hot.state = fold(map(_decode_event, bodies), workflow_id=row.workflow_id, run_id=row.run_id)
         started = hot.state.started_decision
         for event_id, body in enumerate(bodies, 1):
-            hot.remember(body)
+            hot.remember(body.encode())
             if started is not None and event_id == started.started_event_id:
                 hot.started_digest = hot.digest
         for scheduled_event_id, at, details in self._store.heartbeats(execution_id):

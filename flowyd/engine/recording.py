@@ -106,9 +106,7 @@ class Recorder:
     def _record(self, hot: Hot, block: Block) -> None:
         row, state = hot.row, hot.state
         for event in block.events:
-            body = _encode(event).decode()
-            self._store.writes.add_event(row.id, event["eventId"], body)
-            hot.remember(body)
+            self._store.writes.add_event(row.id, event["eventId"], hot.remember(_encode(event)))
         for effect in block.effects:
             if isinstance(effect, OfferTask):
                 self._offer(row.domain_id, row.id, effect)

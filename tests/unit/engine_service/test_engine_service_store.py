@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flowyd.config.records import Durability
 from flowyd.engine.backup import back_up
 from flowyd.engine.calls import Call
 from flowyd.engine.clock import ManualClock
@@ -76,6 +77,18 @@ def test_executions_that_memory_has_no_room_for_are_folded_again(tmp_path: Path)
         "ActivityTaskTimedOut",
     ]
     assert all(scene.describe(execution)["openCounts"]["openDecisionTasks"] for execution in executions)
+
+
+def test_a_full_memory_makes_room_for_many_turns_at_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "e.db", settings=ServiceSettings(hot_bytes=400_000), durability=Durability.FULL)
+    database = scene.service._store.connection
+    asked = 0
+    for number in range(300):
+        scene.service.checkpoint()
+        scene.start(f"w{number}")
+        asked += database.in_transaction  # what is forgotten was brought into it before
+
+    assert 0 < asked < 60
 
 
 @contextmanager
