@@ -22,6 +22,15 @@ from flowyd.swf.lean import LeanClient
 _FOLDER = Path("/var/lib/flowyd-power")
 _DOMAIN = "power"
 _TYPE = {"name": "power", "version": "1"}
+_DECISION = {"decisionType": "RecordMarker", "recordMarkerDecisionAttributes": {"markerName": "decided"}}
+_EVENTS = [
+    "WorkflowExecutionStarted",
+    "DecisionTaskScheduled",
+    "WorkflowExecutionSignaled",
+    "DecisionTaskStarted",
+    "DecisionTaskCompleted",
+    "MarkerRecorded",
+]
 
 
 def engine(durability: str) -> tuple[subprocess.Popen[str], LeanClient]:
@@ -37,7 +46,10 @@ def engine(durability: str) -> tuple[subprocess.Popen[str], LeanClient]:
 
 
 def write(durability: str) -> None:
-    """Starts and signals executions until the power is gone."""
+    """Starts executions, signals them and decides them once, until the power is gone.
+
+    The decision task is handed out before it is on disk, and is written together with the answer to it.
+    """
     _FOLDER.mkdir(parents=True)
     _, client = engine(durability)
     client.call("RegisterDomain", {"name": _DOMAIN, "workflowExecutionRetentionPeriodInDays": "1"})
@@ -56,6 +68,10 @@ def write(durability: str) -> None:
         of_run = {"domain": _DOMAIN, "workflowId": f"w{number}"}
         client.call("StartWorkflowExecution", {**of_run, "workflowType": _TYPE, "input": "x" * 500})
         client.call("SignalWorkflowExecution", {**of_run, "signalName": f"s{number}"})
+        task = client.call("PollForDecisionTask", {"domain": _DOMAIN, "taskList": {"name": "decisions"}})
+        client.call(
+            "RespondDecisionTaskCompleted", {"taskToken": task["taskToken"], "decisions": [_DECISION]}
+        )
         print("acknowledged", number, flush=True)
 
 
@@ -69,13 +85,13 @@ def check() -> None:
         found = connection.execute("PRAGMA integrity_check").fetchall()
         count = connection.execute("SELECT count(*) FROM execution").fetchone()[0]
     assert found == [("ok",)], found
-    # The last one may be started and not signalled.
+    # The last one may be started and not decided.
     assert count - kept in (0, 1), (count, kept)
     print("kept", kept, flush=True)
 
 
 def is_whole(client: LeanClient, number: int) -> bool:
-    """Whether the n-th execution is there with its signal."""
+    """Whether the n-th execution is there with its signal and its decision."""
     named = {"domain": _DOMAIN, "executionFilter": {"workflowId": f"w{number}"}}
     try:
         found = client.call("ListOpenWorkflowExecutions", {**named, "startTimeFilter": {"oldestDate": 0}})
@@ -86,7 +102,7 @@ def is_whole(client: LeanClient, number: int) -> bool:
     execution = found["executionInfos"][0]["execution"]
     history = client.call("GetWorkflowExecutionHistory", {"domain": _DOMAIN, "execution": execution})
     types = [event["eventType"] for event in history["events"]]
-    return types == ["WorkflowExecutionStarted", "DecisionTaskScheduled", "WorkflowExecutionSignaled"]
+    return types == _EVENTS
 
 
 if __name__ == "__main__":

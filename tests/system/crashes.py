@@ -113,8 +113,13 @@ class Crashes:
         with (self.folder / "finish.journal").open("w") as lines:
             caller = crash_caller.Caller(self._client, lines)
             while (count := self._open_count()) and time.monotonic() < deadline:
-                caller.decide()
-                caller.work()
+                # A poll that finds nothing would wait a second.
+                if self._waits("Decision", DECISIONS):
+                    caller.decide()
+                elif self._waits("Activity", ACTIVITIES):
+                    caller.work()
+                else:
+                    time.sleep(0.05)
         wrong = [f"{count} executions are still open"] if count else []
         self._client.close()
         engine.terminate()
@@ -183,6 +188,11 @@ class Crashes:
         request = {"domain": DOMAIN, "execution": execution}
         events: History = self._client.call("GetWorkflowExecutionHistory", request)["events"]
         return events
+
+    def _waits(self, kind: str, task_list: dict[str, str]) -> bool:
+        """Whether a task of the kind is to be had."""
+        request = {"domain": DOMAIN, "taskList": task_list}
+        return bool(self._client.call(f"CountPending{kind}Tasks", request)["count"])
 
     def _open_count(self) -> int:
         everything = {"domain": DOMAIN, "startTimeFilter": {"oldestDate": 0}}
