@@ -257,8 +257,11 @@ class Service:
         self._held.add(HeldTurn(commits=commits, calls=calls, answered=answered, early=early, taken=taken))
 
     def _commit(self, answered: Sequence[Answered], early: Collection[Call]) -> None:
-        # Who has sent the next poll with a call goes on when that is answered.
-        is_awaited = any(each.call.next_poll is None and each.call not in early for each in answered)
+        # Who has sent the next poll with a call goes on when that is answered, unless the call was refused.
+        is_awaited = any(
+            each.call not in early and (each.call.next_poll is None or isinstance(each.result, SwfFault))
+            for each in answered
+        )
         when = self._overlap.when(
             is_awaited=is_awaited,
             is_early=bool(early),

@@ -179,6 +179,15 @@ def test_a_read_does_not_wait_for_turns_that_are_to_be_written_with_the_next(lon
     assert lonely.answer(read)["openCounts"]["openActivityTasks"] == 0
 
 
+def test_a_refused_answer_does_not_wait_for_turns_that_are_to_be_written_with_the_next(lonely: Scene) -> None:
+    [work] = working(lonely)
+    lonely.turn(completed(lonely, work))
+    again = completed(lonely, work)
+    lonely.turn(again)
+
+    assert isinstance(lonely.answers[again], UnknownResourceFault)
+
+
 # The turn is lost
 
 
