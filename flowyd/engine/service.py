@@ -339,6 +339,7 @@ class Service:
             # What this turn writes is owed anew.
             self._checkpoint_at = None
             self.trouble = ""
+        self._store.take_over()
         if now >= self._agenda.refill_at:
             horizon_at = now + HORIZON_S
             self._agenda.refill(self._store.due_until(horizon_at), horizon_at=horizon_at)

@@ -68,6 +68,8 @@ _HAND_OUTS = f"SELECT {HAND_OUT_COLUMNS}, place FROM hand_out ORDER BY number"
 
 #: The database is to have a durable turn after so long, seconds.
 CHECKPOINT_S = 0.2
+#: What is owed is brought into the transaction before that if it has so many events: a few milliseconds.
+_MANY_EVENTS = 256
 
 _SALT = "SELECT value FROM meta WHERE name = 'redo'"
 _NEW_SALT = "UPDATE meta SET value = ? WHERE name = 'redo'"
@@ -135,6 +137,11 @@ class Store:
         if self._owed.any:
             self._carry_out(self._owed.statements())
             self._owed = Writes()
+
+    def take_over(self) -> None:
+        """Brings what is owed into the transaction once it is much, so that a checkpoint is short."""
+        if self._owed.event_count >= _MANY_EVENTS:
+            self._flush_owed()
 
     def commit(self, when: When = When.NOW) -> None:
         """Makes the turn durable, or sees to it that it will be, where that can be; and so all before it."""

@@ -98,6 +98,11 @@ class Writes:
         """Whether there are rows of runs that the database does not know."""
         return bool(self._new_rows)
 
+    @property
+    def event_count(self) -> int:
+        """So many events are to be written."""
+        return len(self._events)
+
     def statements(self) -> list[Statement]:
         """What is to be carried out, in order."""
         found: list[Statement] = []

@@ -536,6 +536,33 @@ def test_a_turn_that_cannot_be_written_down_takes_only_those_with_it_that_share_
     assert left_by(tmp_path / "db") == [1, 2]
 
 
+def test_much_that_is_owed_comes_into_the_transaction_before_the_checkpoint(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db") as store:
+        turns = 0
+        while not store.connection.in_transaction:
+            turns += 1
+            store.writes.add_event(1, turns, "{}")
+            store.commit()
+            store.take_over()
+        assert 100 < turns < 1_000
+        assert event_count(tmp_path / "db") == 0
+
+        store.rollback()
+        store.checkpoint()
+
+        assert event_count(tmp_path / "db") == turns
+
+
+def test_little_that_is_owed_waits_for_the_checkpoint(tmp_path: Path) -> None:
+    with store_over(tmp_path / "db") as store:
+        store.writes.add_event(1, 1, "{}")
+        store.commit()
+
+        store.take_over()
+
+        assert not store.connection.in_transaction
+
+
 # Merging
 
 
@@ -630,7 +657,10 @@ class Life:
     steps=st.data(),
     ends=st.lists(
         st.sampled_from(
-            ["", *When, *When, "look", "wait", "write_gathered", "read", "read and NOW", "checkpoint", "kill"]
+            [
+                *("", *When, *When, "look", "wait", "write_gathered", "read", "read and NOW"),
+                *("take_over", "checkpoint", "kill"),
+            ]
         ),
         max_size=40,
     ),
@@ -639,14 +669,19 @@ def test_merged_turns_come_to_the_same_as_turns_committed_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, steps: st.DataObject, ends: list[str | When]
 ) -> None:
     folder = tmp_path_factory.mktemp("turns")
-    with store_over(folder / "single", with_log=False) as single, ExitStack() as killed:
+    with (
+        store_over(folder / "single", with_log=False) as single,
+        ExitStack() as killed,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr("flowyd.engine.store._MANY_EVENTS", 1)
         merged = killed.enter_context(store_over(folder / "merged", overlaps=True))
         life = Life(steps, single, merged)
         for end in ends:
             life.step()
             if end in ("read", "read and NOW"):
                 merged.hand_outs()
-            if end in ("look", "wait", "write_gathered"):
+            if end in ("look", "wait", "write_gathered", "take_over"):
                 # What is committed, not the turn that goes on.
                 getattr(merged, str(end))()
             elif end not in ("", "read"):

@@ -91,6 +91,18 @@ def test_a_full_memory_makes_room_for_many_turns_at_once(tmp_path: Path) -> None
     assert 0 < asked < 60
 
 
+def test_the_database_is_given_what_it_is_owed_before_a_checkpoint_has_much_to_do(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "e.db", durability=Durability.FULL)
+    scene.start()
+    scene.service.checkpoint()
+    database, signals = scene.service._store.connection, 0
+    while not database.in_transaction:
+        scene.call("SignalWorkflowExecution", domain=DOMAIN, workflowId="w", signalName=f"{signals}")
+        signals += 1
+
+    assert 100 < signals < 1_000
+
+
 @contextmanager
 def full_disk(scene: Scene) -> Iterator[None]:
     """No file may grow, as on a disk without space."""
