@@ -165,7 +165,6 @@ def _follow_no_more(unfinished: ResultObject[Any], again: Callable[[], ResultObj
 
 
 def _context(waiting_for: Sequence[ResultObject[Any]]) -> str:
-    # Put together from its texts: a whole json.dumps costs three times as much, at every decision.
-    listed = [json.dumps(result.call) for result in waiting_for[:_LISTED]]
-    at = json.dumps(str(calling_line()))
-    return f'{{"waits_for": [{", ".join(listed)}], "more": {len(waiting_for) - len(listed)}, "at": {at}}}'
+    line = calling_line()
+    listed = [result.call for result in waiting_for[:_LISTED]]
+    return json.dumps({"waits_for": listed, "more": len(waiting_for) - len(listed), "at": str(line)})

@@ -18,6 +18,11 @@ from flowyd.swf.faults import SwfFault
 
 #: More tasks are in no answer.
 MOST_TASKS = 32
+#: Answers without a task: recorded without a taskToken member.
+EMPTY_ANSWERS = {
+    "PollForActivityTask": b'{"startedEventId":0}',
+    "PollForDecisionTask": b'{"previousStartedEventId":0,"startedEventId":0}',
+}
 
 
 def may_wait(action: str | None, *, waits_for_close: bool) -> bool:

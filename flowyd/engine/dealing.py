@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from flowyd.engine import handing_out
-from flowyd.engine.calls import Answered, Call
+from flowyd.engine.calls import EMPTY_ANSWERS, Answered, Call
 from flowyd.engine.clock import Clock
 from flowyd.engine.context import Context
 from flowyd.engine.hand_outs import HandOut, HandOuts
@@ -39,9 +39,8 @@ class Dealing:
         self._hand_outs.load(store.hand_outs())
         #: Lists to look at in this turn: a poll came, or a task was offered again.
         self._polled: dict[ListKey, None] = {}
-        #: Polls that this turn took out of waiting, those that got a task last.
+        #: Polls that this turn took out of waiting.
         self._taken: list[Poll] = []
-        self._ended = 0
 
     def deal_from(self, context: Context) -> None:
         """Deals from this memory from now on, which was made anew from the store."""
@@ -57,11 +56,7 @@ class Dealing:
     def end_polls(self, now: float) -> list[Answered]:
         """Begins a turn: answers the polls whose time is over."""
         self._taken = self.polls.take_ended(now)
-        self._ended = len(self._taken)
-        return [
-            Answered(call=poll.call, result=handing_out.EMPTY_ANSWERS[poll.call.action])
-            for poll in self._taken
-        ]
+        return [Answered(call=poll.call, result=EMPTY_ANSWERS[poll.call.action]) for poll in self._taken]
 
     def poll(self, call: Call, *, follows: int = 0) -> bytes | None:
         """The answer to a poll that can be had at once; None: it waits.
@@ -101,15 +96,11 @@ class Dealing:
         return answered
 
     def early(self, durable: int) -> set[Call]:
-        """Polls that got tasks in this turn and need not wait until it is durable.
+        """Polls whose answers of this turn need not wait until it is durable.
 
         What they came with must be, as of so many commits: their answer says that it was carried out.
         """
-        return {
-            poll.call
-            for poll in self._taken[self._ended :]
-            if poll.call.takes_early and poll.follows <= durable
-        }
+        return {poll.call for poll in self._taken if poll.call.takes_early and poll.follows <= durable}
 
     def settle(self) -> list[Poll]:
         """The turn is committed: what it handed out counts. The polls that it took out of waiting."""

@@ -23,11 +23,6 @@ from flowyd.engine.writes import ListKey
 from flowyd.swf.faults import ValidationException
 from flowyd.swf.limits import PAGE_EVENTS
 
-#: Answers without a task: recorded without a taskToken member.
-EMPTY_ANSWERS = {
-    "PollForActivityTask": b'{"startedEventId":0}',
-    "PollForDecisionTask": b'{"previousStartedEventId":0,"startedEventId":0}',
-}
 #: The kind of task that each poll is for.
 POLL_KINDS = {"PollForActivityTask": "activity", "PollForDecisionTask": "decision"}
 

@@ -26,7 +26,7 @@ from typing import Protocol
 
 from flowyd.engine import requests
 from flowyd.engine.acknowledging import Acknowledging
-from flowyd.engine.calls import Answered, Call
+from flowyd.engine.calls import EMPTY_ANSWERS, Answered, Call
 from flowyd.engine.connection import Connection, Gate
 from flowyd.engine.cutting_off import cut_off
 from flowyd.engine.gauges import MOST_TASK_LISTS
@@ -51,11 +51,6 @@ _SWEEP_S = 1.0
 _ACCEPTED_PER_ROUND = 64
 #: Requests of one turn at most; the others are in the next.
 MOST_CALLS_PER_TURN = 256
-#: What a poll is answered with when the engine stops.
-_EMPTY_POLL = {
-    "PollForActivityTask": b'{"startedEventId":0}',
-    "PollForDecisionTask": b'{"previousStartedEventId":0,"startedEventId":0}',
-}
 
 
 class TurnTaker(Protocol):
@@ -161,8 +156,8 @@ class Server:
             self._loop.remove_reader(self._watched)
         for call, connection in list(self._callers.items()):
             self._service.withdraw(call)
-            if call.action in _EMPTY_POLL:
-                connection.answer(call, _EMPTY_POLL[call.action])
+            if call.action in EMPTY_ANSWERS:
+                connection.answer(call, EMPTY_ANSWERS[call.action])
         self._callers.clear()
         for connection in list(self._connections):
             connection.close()

@@ -148,7 +148,8 @@ class Store:
         wrote = self.writes.any or bool(self._turn_flushed) or self._direct
         if not wrote and (when is When.WITH_NEXT or self.durable == self.committed):
             return
-        self.committed += wrote
+        if wrote:
+            self.committed += 1
         if when is not When.NOW and self._overlaps():
             self._gathered = self._gathered.followed_by(self.writes)
             self._forget_turn()
@@ -157,7 +158,7 @@ class Store:
                 self.write_gathered()
             return
         began_at = time.monotonic()
-        if self.is_gathering and self._overlaps():
+        if self.is_gathering:
             self.writes, self._gathered = self._gathered.followed_by(self.writes), Writes()
         else:
             self.wait()

@@ -32,10 +32,6 @@ class QuarantineKeys:
         """Reads the file if it has changed."""
         if self._file is None:
             return
-        if not os.access(self._file, os.F_OK):
-            # There mostly is none, and to ask so costs a third of an exception, for each task.
-            self._keys, self._seen = {}, None
-            return
         try:
             facts = os.stat(self._file)
             seen = (facts.st_ino, facts.st_mtime_ns)

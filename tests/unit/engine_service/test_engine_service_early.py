@@ -130,7 +130,7 @@ def test_a_poll_that_came_with_an_answer_waits_until_that_is_durable(busy: Scene
     assert busy.answer(answer.next_poll)["workflowExecution"]["workflowId"] == "w"
 
 
-def test_a_step_of_a_chain_is_written_at_once(lonely: Scene, tmp_path: Path) -> None:
+def test_a_step_of_a_chain_is_one_write(lonely: Scene, tmp_path: Path) -> None:
     [work] = working(lonely)
     task = poll(lonely)
     lonely.turn(task)
