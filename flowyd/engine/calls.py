@@ -42,6 +42,10 @@ class Call:
     poll_id: str = ""
     #: How many tasks a poll takes at most, if it has an id.
     most_tasks: int = 1
+    #: Whether it was answered with several activity tasks, which are on lease (`leases`).
+    is_leased: bool = False
+    #: The poll that gave the activity task which the caller has not begun and gives back; or empty.
+    not_begun: str = ""
     #: Whether a poll takes decision tasks that are not durable yet, and may be lost.
     takes_early: bool = False
     #: A poll that came in the same message; it begins when this call was carried out, if it was no fault.
@@ -49,11 +53,15 @@ class Call:
     #: A description that is wanted when the execution is closed.
     waits_for_close: bool = False
 
-    def trust(self, most_tasks: int) -> None:
-        """Lets a decision poll of flowyd's own, which has an id, take tasks early, and several at once."""
-        if self.poll_id and self.action == "PollForDecisionTask":
+    def trust(self, most_tasks: int, *, shares_clock: bool) -> None:
+        """Lets a poll of flowyd's own, which has an id, take several tasks at once, and decision tasks early.
+
+        `shares_clock`: whether the caller knows when a lease of activity tasks is over.
+        """
+        is_decision = self.action == "PollForDecisionTask"
+        if self.poll_id and (is_decision or shares_clock):
             self.most_tasks = max(1, min(most_tasks, MOST_TASKS))
-            self.takes_early = True
+            self.takes_early = is_decision
 
     @property
     def may_wait(self) -> bool:

@@ -8,6 +8,7 @@ nor many small requests keep others waiting or fill memory. See `server` for the
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 from collections import deque
@@ -50,6 +51,7 @@ class Host(Protocol):
     def leave(self, connection: Connection, calls: Iterable[Call]) -> None: ...
     def withdraw(self, call: Call) -> bool: ...
     def offer_again(self, call: Call) -> None: ...
+    def lease(self, connection: Connection, call: Call, result: bytes) -> bytes: ...
     def acknowledge_soon(self, connection: Connection) -> None: ...
     def take(self, connection: Connection, request: HttpRequest, gate: Gate | None) -> Call | None: ...
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes: ...
@@ -148,6 +150,20 @@ class Connection(asyncio.Protocol):
         return self.peer.startswith(("pid ", "127.", "::1"))
 
     @property
+    def shares_clock(self) -> bool:
+        """Whether CLOCK_MONOTONIC is the peer's too, and what it has sent is here at once."""
+        return self.peer.startswith("pid ")
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether all that the peer has sent until now was carried out; never while it cannot be told."""
+        if not self.is_idle or self._reader.has_begun or not self._is_reading:
+            return False
+        unread = select.poll()
+        unread.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return not unread.poll(0)
+
+    @property
     def buffered_bytes(self) -> int:
         """How much of its requests and its answers is kept in memory."""
         waiting = sum(len(request.body) + _WAITING_BYTES for request in self._waiting)
@@ -219,6 +235,8 @@ class Connection(asyncio.Protocol):
             self._owes_interim = True
             self._host.acknowledge_soon(self)
             return
+        if call.is_leased and not isinstance(result, SwfFault):
+            result = self._host.lease(self, call, result)
         response = self._host.response(call.action, result, exchange.request)
         if is_fault and (self._owes_interim or call is not exchange.call):
             # Without it this would be a fault of the call.

@@ -115,6 +115,21 @@ class Dealing:
         """
         self._offered_again(self._hand_outs.offer_again(self._store, call))
 
+    def offer_rest(self, call: Call) -> None:
+        """Puts on offer again what the caller of a poll has not begun: all but the first open task."""
+        self._offered_again(self._hand_outs.offer_rest(self._store, call))
+
+    def take_back_task(self, poll_id: str, execution_id: int, scheduled_event_id: int) -> bool:
+        """Puts a task on offer again that the caller of that poll gives back.
+
+        Returns:
+            False: nothing is known of it any more. True: it is on offer, or was handed out to somebody else.
+        """
+        found = self._hand_outs.last(poll_id, (execution_id, scheduled_event_id))
+        if found is not None and found.poll_id == poll_id:
+            self._offered_again(self._hand_outs.give_back(self._store, found))
+        return found is not None
+
     def look_everywhere(self) -> None:
         """Looks at all lists where polls wait in the turn that comes or is under way."""
         self._polled.update(dict.fromkeys(self.polls.lists()))
@@ -125,11 +140,12 @@ class Dealing:
         if not again:
             return None
         self._offered_again(self._hand_outs.answer_again(self._store, call, again))
-        return handing_out.together(
+        return _together(
+            call,
             [
                 handing_out.hand_out(self._context, each.task, call.action, call.request)[1]
                 for each in again[: call.most_tasks]
-            ]
+            ],
         )
 
     def _offered_again(self, handed_out: Sequence[HandOut]) -> None:
@@ -158,7 +174,7 @@ class Dealing:
                 take_more.append(poll)
         if poll is None:
             self._deal_more(take_more, answers)
-        return [Answered(call=call, result=handing_out.together(bodies)) for call, bodies in answers.items()]
+        return [Answered(call=call, result=_together(call, bodies)) for call, bodies in answers.items()]
 
     def _deal_more(self, polls: deque[Poll], answers: dict[Call, list[bytes]]) -> None:
         """Deals out what is left, one task to each of the polls in turn."""
@@ -204,3 +220,9 @@ class Dealing:
         of_this_turn = {call.next_poll or call for call in calls}
         self.polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
         self._taken = []
+
+
+def _together(call: Call, bodies: Sequence[bytes]) -> bytes:
+    """The poll's answer with these tasks; several activity tasks are on lease."""
+    call.is_leased = len(bodies) > 1 and call.action == "PollForActivityTask"
+    return handing_out.together(bodies)

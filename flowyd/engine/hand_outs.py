@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 import msgspec
 
@@ -168,6 +169,34 @@ class HandOuts:
             self._by_id.pop(handed_out.poll_id, None)
             self._offer(store, handed_out)
         return together
+
+    def offer_rest(self, store: Store, call: Call) -> list[HandOut]:
+        """The answer was read, but what follows the first task that is still open was not begun."""
+        rest = [each for each in self._by_call.get(call, ()) if self._is_current(each)][1:]
+        for handed_out in rest:
+            self.give_back(store, handed_out)
+        return rest
+
+    def give_back(self, store: Store, handed_out: HandOut) -> list[HandOut]:
+        """The task was not begun: whoever polls next may have it, unless it has closed. What is offered."""
+        answered = self._by_call.get(handed_out.call, []) if handed_out.call is not None else []
+        for together in (answered, self._by_id.get(handed_out.poll_id, [])):
+            if handed_out in together:
+                together.remove(handed_out)
+        if not self._is_current(handed_out):
+            return []
+        self._offer(store, handed_out)
+        return [handed_out]
+
+    def last(self, poll_id: str, identity: tuple[int, int]) -> HandOut | None:
+        """The last hand-out of a task, which may have been to that poll; None: it is not remembered."""
+        for handed_out in self._by_id.get(poll_id, ()):
+            if _identity(handed_out.task) == identity:
+                return handed_out
+        # From the youngest on; rare enough to be looked for.
+        answered = chain.from_iterable(reversed(self._by_call.values()))
+        remembered = chain(reversed(self._staged), answered, self._offered.values(), self._rows.values())
+        return next((each for each in remembered if _identity(each.task) == identity), None)
 
     def _offer(self, store: Store, handed_out: HandOut) -> None:
         self._drop_row(store, handed_out)

@@ -90,6 +90,12 @@ class HttpRequest(msgspec.Struct, kw_only=True):
         return int(sent) if len(sent) <= 3 and sent.isdigit() else 1
 
     @property
+    def not_begun(self) -> str:
+        """The poll that gave the task which the caller gives back, not begun; empty: it answers it."""
+        sent = self.header(b"x-flowyd-not-begun") or b""
+        return sent.decode() if len(sent) <= LONGEST_POLL_ID and sent.isascii() else ""
+
+    @property
     def next_poll(self) -> bytes:
         """A poll to begin once this request was carried out, as JSON (`requests.next_poll`); empty: none."""
         return self.header(b"x-flowyd-next-poll") or b""

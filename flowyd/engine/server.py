@@ -31,6 +31,7 @@ from flowyd.engine.connection import Connection, Gate
 from flowyd.engine.cutting_off import cut_off
 from flowyd.engine.gauges import MOST_TASK_LISTS
 from flowyd.engine.http import HttpRequest, ResponseWriter
+from flowyd.engine.leases import Leases
 from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
 from flowyd.engine.tls import Handshake, Handshakes
 from flowyd.swf import limits
@@ -70,6 +71,7 @@ class TurnTaker(Protocol):
     def next_wake_at(self) -> float | None: ...
     def withdraw(self, call: Call) -> bool: ...
     def offer_again(self, call: Call) -> None: ...
+    def offer_rest(self, call: Call) -> None: ...
 
 
 class Server:
@@ -106,6 +108,7 @@ class Server:
         self._ready: list[Call] = []
         self._callers: dict[Call, Connection] = {}
         self._acknowledging = Acknowledging(self._loop)
+        self._leases = Leases(self._loop, self._offer_rest)
         self._turn_is_due = False
         #: The turn at the next deadline, and that deadline by the clock of the service.
         self._wake: asyncio.TimerHandle | None = None
@@ -200,6 +203,7 @@ class Server:
         """A connection is gone; `calls` are its requests under way."""
         self._connections.pop(connection, None)
         self._acknowledging.leave(connection)
+        self._leases.end(connection)
         for call in calls:
             poll = call.next_poll
             self.withdraw(call)
@@ -229,6 +233,15 @@ class Server:
         self._service.offer_again(call)
         self._turn_soon()
 
+    def lease(self, connection: Connection, call: Call, result: bytes) -> bytes:
+        """The answer to a poll with several activity tasks, which says how long they may be begun."""
+        return self._leases.begin(connection, call, result)
+
+    def _offer_rest(self, call: Call) -> None:
+        """The lease of a poll's tasks is over."""
+        self._service.offer_rest(call)
+        self._turn_soon()
+
     def acknowledge_soon(self, connection: Connection) -> None:
         """A call of this connection was carried out, which the poll behind it may tell."""
         self._acknowledging.soon(connection)
@@ -244,37 +257,42 @@ class Server:
                 raise ValidationException(f"A request must not be larger than {limits.REQUEST_BYTES} bytes")
             if gate is not None:
                 gate.admit(request, action)
-            call = self._call(action, request, is_trusted=gate is None)
+            call = self._call(action, request, connection if gate is None else None)
         except SwfFault as fault:
             connection.write(self.response(action or "", fault, request))
             return None
         self._callers[call] = connection
         if call.next_poll is not None:
             self._callers[call.next_poll] = connection
+        if action in POLLS or call.next_poll is not None:
+            self._leases.end(connection)
         self._ready.append(call)
         self._turn_soon()
         return call
 
-    def _call(self, action: str, request: HttpRequest, *, is_trusted: bool) -> Call:
+    def _call(self, action: str, request: HttpRequest, trusted: Connection | None) -> Call:
         """The checked call.
 
-        `is_trusted`: nobody but the caller can have written the headers that are flowyd's own.
+        `trusted`: its connection, if nobody but the caller can have written flowyd's own headers.
 
         Raises:
             SwfFault: the request is wrong.
         """
         if action in POLLS:
             poll = Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
-            if is_trusted:
-                poll.trust(request.most_tasks)
+            if trusted is not None:
+                poll.trust(request.most_tasks, shares_clock=trusted.shares_clock)
             return poll
         call = Call(action=action, request=requests.checked(action, request.body))
         if action in READS:
             call.waits_for_close = request.waits_for_close
-        elif action in VOIDS and is_trusted and (named := request.next_poll):
-            next_action, next_request, most_tasks = requests.next_poll(named)
-            call.next_poll = Call(action=next_action, request=next_request, poll_id=request.poll_id)
-            call.next_poll.trust(most_tasks)
+        elif action in VOIDS and trusted is not None:
+            if action == "RespondActivityTaskFailed":
+                call.not_begun = request.not_begun
+            if named := request.next_poll:
+                next_action, next_request, most_tasks = requests.next_poll(named)
+                call.next_poll = Call(action=next_action, request=next_request, poll_id=request.poll_id)
+                call.next_poll.trust(most_tasks, shares_clock=trusted.shares_clock)
         return call
 
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes:

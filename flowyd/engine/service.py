@@ -217,6 +217,10 @@ class Service:
         """See `Dealing.offer_again`."""
         self._dealing.offer_again(call)
 
+    def offer_rest(self, call: Call) -> None:
+        """See `Dealing.offer_rest`."""
+        self._dealing.offer_rest(call)
+
     def checkpoint(self) -> None:
         """Brings the database's file up to date, if it can be written; for those who read it themselves."""
         try:
@@ -286,11 +290,18 @@ class Service:
                 return self._dealing.poll(call)
             if call.waits_for_close and self._waits(call):
                 return None
+            if call.not_begun and self._is_taken_back(call):
+                return b""
             result = self._table[call.action](call.request)
         except SwfFault as fault:
             return fault
         self._context.errands.run()
         return result
+
+    def _is_taken_back(self, call: Call) -> bool:
+        """Takes back a task that was not begun; False: nothing is known of it any more, and it may fail."""
+        hot, token = self._context.of_token(call.request, "activity")
+        return self._dealing.take_back_task(call.not_begun, hot.id, token.scheduled_event_id)
 
     def _carry_out_next_poll(self, poll: Call) -> list[Answered]:
         result: bytes | SwfFault | None

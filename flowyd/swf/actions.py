@@ -62,5 +62,10 @@ VOIDS = frozenset(
 #: `identity`: all that is so only as long as whoever polls under this name does.
 DECIDE_AFTER = "flowydDecideAfter"
 
+#: A member of the answer to a poll with several activity tasks: the time on CLOCK_MONOTONIC, in seconds, from
+#: which on none of them may be begun; and how long that is after they were handed out.
+BEGIN_BEFORE = "beginBefore"
+LEASE_S = 0.05
+
 #: Every operation.
 ACTIONS = POLLS | READS | VOIDS | {"RecordActivityTaskHeartbeat", "StartWorkflowExecution"}

@@ -41,6 +41,7 @@ from flowyd.swf.lean_connection import (
     address_of,
     connect,
 )
+from flowyd.swf.lean_stream import AnswerStream
 
 #: How often a request that does no harm twice is sent before giving up.
 _MOST_ATTEMPTS = 3
@@ -144,7 +145,8 @@ class LeanClient:
 
         Args:
             poll_id: that of a poll of this action and task list whose answer was not read, to repeat it.
-            most_tasks: so many decision tasks are taken at once: more than one are in a list, `tasks`.
+            most_tasks: so many tasks are taken at once: more than one are in a list, `tasks`. Answers of
+                several activity tasks go through `PendingAnswer.stream`.
 
         Raises:
             UnreachableError: nobody listens.
@@ -163,6 +165,7 @@ class LeanClient:
         poll_id: str,
         *,
         before: Sequence[Request] = (),
+        stream: AnswerStream | None = None,
         most_tasks: int = 1,
     ) -> PendingAnswer:
         """Calls an operation without result and begins the next poll, in one message.
@@ -171,10 +174,12 @@ class LeanClient:
 
         Args:
             before: further calls of the operation, carried out before it; `PendingAnswer.before` tells.
+            stream: answers that were sent ahead, on whose connection this goes; they are the first in
+                `PendingAnswer.before`.
             most_tasks: see `begin_poll`.
 
         Raises:
-            UnreachableError: nobody listens; no call was carried out.
+            UnreachableError: nobody listens; no call was carried out, but perhaps what was sent ahead.
         """
         next_poll: dict[str, Any] = {"action": poll_action, "request": poll_request}
         if most_tasks > 1:
@@ -186,21 +191,31 @@ class LeanClient:
         if before:
             message = b"".join([self._message(action, each, b"") for each in before]) + message
         return self._begin(
-            message, poll_action, if_ended=_NO_TASK, sent_with=action, calls_before=len(before)
+            message, poll_action, if_ended=_NO_TASK, sent_with=action, calls_before=len(before), stream=stream
         )
 
-    def call_all(self, action: str, requests: Sequence[Request]) -> list[FlowydError | None]:
+    def send_ahead(self, stream: AnswerStream, action: str, request: Request) -> None:
+        """Calls an operation without result and does not wait; `call_and_poll` or `call_all` tells of it."""
+        stream.send(self._message(action, request, b""))
+
+    def call_all(
+        self, action: str, requests: Sequence[Request], *, stream: AnswerStream | None = None
+    ) -> list[FlowydError | None]:
         """Calls an operation without result several times, in one message.
+
+        Args:
+            stream: answers that were sent ahead, on whose connection this goes; they are the first in the
+                list.
 
         Returns:
             for each call, as far as it is known, why it was refused; None: it was carried out. Those that
             the list lacks may have been carried out.
         """
         outcomes: list[FlowydError | None] = []
-        connection = self._connection()
+        connection = self._connection() if stream is None else stream.connection
         try:
             connection.send(b"".join([self._message(action, each, b"") for each in requests]))
-            for _ in requests:
+            for _ in range(len(requests) + (stream.sent if stream is not None else 0)):
                 response = connection.receive()
                 outcomes.append(refusal_of(response))
         except Broken:
@@ -230,15 +245,18 @@ class LeanClient:
         if_ended: Answer | None,
         sent_with: str = "",
         calls_before: int = 0,
+        stream: AnswerStream | None = None,
     ) -> PendingAnswer:
         """Sends the message; once more where nothing of it, or not all, had left."""
         for _ in range(_MOST_ATTEMPTS):
-            connection = self._connection()
+            connection = self._connection() if stream is None else stream.connection
             try:
                 connection.send(message)
             except Broken as error:
                 connection.close()
                 last = error
+                if stream is not None:
+                    break
                 continue
             return PendingAnswer(
                 action=action,
@@ -247,7 +265,7 @@ class LeanClient:
                 keep=self._keep,
                 if_ended=if_ended,
                 sent_with=sent_with,
-                calls_before=calls_before,
+                calls_before=calls_before + (stream.sent if stream is not None else 0),
             )
         raise unreachable(sent_with or action, self.endpoint, last) from last
 

@@ -8,9 +8,11 @@ from typing import Any, cast
 import msgspec
 
 from flowyd.errors import FlowydError, ProtocolError, UnreachableError
+from flowyd.swf.actions import BEGIN_BEFORE
 from flowyd.swf.client import Answer
 from flowyd.swf.faults import SwfFault, fault_from_wire
 from flowyd.swf.lean_connection import CARRIED_OUT, Broken, Connection, Response
+from flowyd.swf.lean_stream import AnswerStream
 
 _decode = msgspec.json.Decoder().decode
 
@@ -48,6 +50,8 @@ class PendingAnswer:
         #: Whether the service's answer was read; if not, the same poll should be repeated under its id.
         self.was_read = False
         self._calls_before = calls_before
+        #: For the answers of several activity tasks that came together.
+        self.stream: AnswerStream | None = None
         #: What became of the calls before, as far as it is known: why one was refused.
         self.before: list[FlowydError | None] = []
 
@@ -112,11 +116,17 @@ class PendingAnswer:
             if error.timed_out:
                 raise UnreachableError(f"{self._action} got no answer: {error}") from error
             return self._if_ended
-        if self._is_withdrawn:
-            self._connection.close()
-        else:
-            self._keep(self._connection, response)
-        answer = answer_of(response)
+        is_leased = False
+        try:
+            answer = answer_of(response)
+            is_leased = BEGIN_BEFORE in answer
+        finally:
+            if self._is_withdrawn:
+                self._connection.close()
+            elif not is_leased:
+                self._keep(self._connection, response)
+            elif response.keep_alive:
+                self.stream = AnswerStream(self._connection)
         self.was_read = True
         return answer
 

@@ -1,12 +1,15 @@
-"""The activity worker: one task after the other is polled for, run and answered, all in one thread."""
+"""The activity worker: one task after the other is polled for, run and answered, all in one thread.
+
+Where they are done in a moment, several are polled for at once; each is still answered before the next.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import setproctitle
 
@@ -15,10 +18,12 @@ from flowyd.control.reports import TaskInHand
 from flowyd.errors import FlowydError, UnreachableError
 from flowyd.sdk.activity import Activity
 from flowyd.sdk.registry import ActivityRegistration
-from flowyd.swf.client import Answer, PollingClient, SwfClient
+from flowyd.swf.client import Answer, PollingClient, Request, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
+from flowyd.worker.ahead import Sender, SentAhead, give_back
 from flowyd.worker.calling import call_through
+from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
@@ -35,6 +40,12 @@ ANSWER_WITHIN_S = 300.0
 HEARTBEAT_WITHIN_S = 5.0
 #: Heartbeats more often than this are not reported to the supervisor.
 HEARTBEAT_REPORTS_S = 1.0
+#: How a task ends by its answer.
+_ENDINGS = {
+    "RespondActivityTaskCompleted": "completed",
+    "RespondActivityTaskFailed": "failed",
+    "RespondActivityTaskCanceled": "canceled",
+}
 #: Added to a task's usual limit before the worker counts as late: the service times it out first.
 LATE_S = 5.0
 
@@ -71,40 +82,44 @@ class TaskAnswers:
 
     def complete(self, token: str, result_text: str) -> None:
         """The task is done; a result that the service will not take fails it."""
-        request = {"taskToken": token, "result": result_text}
-        refusal = self._answer("RespondActivityTaskCompleted", request, "completed")
-        if refusal is not None:
-            self.fail(token, f"the result was refused: {refusal}", None)
+        self._answer("RespondActivityTaskCompleted", {"taskToken": token, "result": result_text})
 
     def fail(self, token: str, reason: str, details: str | None) -> None:
         """The task failed."""
         request = {"taskToken": token, "reason": reason[:REASON_CHARACTERS]}
         if details:
             request["details"] = details[:DATA_CHARACTERS]
-        self._answer("RespondActivityTaskFailed", request, "failed")
+        self._answer("RespondActivityTaskFailed", request)
 
     def cancel(self, token: str, details: str | None) -> None:
         """The task was canceled on request."""
         request = {"taskToken": token}
         if details:
             request["details"] = details[:DATA_CHARACTERS]
-        self._answer("RespondActivityTaskCanceled", request, "canceled")
+        self._answer("RespondActivityTaskCanceled", request)
 
-    def _answer(self, action: str, request: Mapping[str, str], what: str) -> SwfFault | None:
-        """Sends an answer; the fault if it was found wrong. A task closed meanwhile is only logged."""
-        self.answered = what
+    def _answer(self, action: str, request: Mapping[str, str]) -> None:
+        self.answered = _ENDINGS[action]
         try:
             self.send(action, request, within_s=ANSWER_WITHIN_S)
-        except UnknownResourceFault as fault:
+        except (SwfFault, UnreachableError) as error:
+            self.refused(action, request, error)
+
+    def refused(self, action: str, request: Request, error: FlowydError) -> None:
+        """An answer was not taken: a wrong result fails the task; that it was closed meanwhile is logged."""
+        if isinstance(error, UnknownResourceFault):
             logger.warning(
-                "the task was closed before it was %s: %s", what, fault, extra={"action": "answer"}
+                "the task was closed before it was %s: %s",
+                _ENDINGS[action],
+                error,
+                extra={"action": "answer"},
             )
-        except SwfFault as fault:
-            logger.error("%s was refused: %s", action, fault, extra={"action": "answer"})
-            return fault
-        except UnreachableError as error:
+        elif isinstance(error, SwfFault):
+            logger.error("%s was refused: %s", action, error, extra={"action": "answer"})
+            if action == "RespondActivityTaskCompleted":
+                self.fail(request["taskToken"], f"the result was refused: {error}", None)
+        else:
             logger.error("the task's answer is lost: %s", error, extra={"action": "answer"})
-        return None
 
 
 class ActivityWorker:
@@ -132,7 +147,10 @@ class ActivityWorker:
             client, [poll], stop=stop, reporter=reporter, title=f"{title}: polling {task_list}"
         )
         self._answers = TaskAnswers(client, reporter)
-        self._answers.send = self._poller.answer
+        self._answers.send = self._send
+        self._pace = Pace(time.monotonic)
+        #: How many of the tasks that came together were begun, when the first was, and whether more follow.
+        self._begun, self._began_at, self._more_follow = 0, 0.0, False
         self._client = client
         self._domain = domain
         self._quarantine = quarantine or QuarantineKeys(None)
@@ -150,18 +168,52 @@ class ActivityWorker:
             self._run_released(task)
         self._poller.polls_ahead = most_tasks is None
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
-            found = self._poller.next_task()
+            if most_tasks is None:
+                self._poller.most_tasks = self._pace.tasks
+            found = self._poller.next_tasks()
             if found is None:
                 return
-            self._take(found[1])
+            self._take_all(found[1])
 
-    def _take(self, answer: Answer) -> None:
-        """Runs the polled task, unless it is quarantined."""
-        task = task_in_hand(answer)
-        if self._quarantine.is_held(task):
-            self._reporter.held(task)
+    def _take_all(self, answers: Sequence[Answer]) -> None:
+        """Runs tasks that came together, one after the other, as long as they may be begun."""
+        tasks = tuple(task_in_hand(answer) for answer in answers)
+        self._began_at = time.monotonic()
+        for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
+            if number and not self._may_begin(number):
+                self._give_back(tasks[number:])
+                break
+            self._begun, self._more_follow = number + 1, number + 1 < len(tasks)
+            if self._quarantine.is_held(task):
+                self._reporter.held(task)
+            else:
+                self._run_task(task, answer, tasks)
+        self._more_follow = False
+        self._poller.end_ahead(within_s=ANSWER_WITHIN_S)
+
+    def _may_begin(self, number: int) -> bool:
+        ahead = self._poller.ahead
+        return not self._stop.requested and ahead is not None and ahead.may_begin(number)
+
+    def _give_back(self, tasks: Sequence[TaskInHand]) -> None:
+        give_back(
+            cast("Sender", self._client),
+            self._poller.came_with,
+            tasks,
+            why="not begun: its worker was held up",
+            within_s=ANSWER_WITHIN_S,
+        )
+
+    def _send(self, action: str, request: Request, *, within_s: float) -> None:
+        """Answers a task: ahead where more follow, else with the next poll."""
+        ahead = self._poller.ahead
+        if self._more_follow and ahead is not None:
+            refused = partial(self._answers.refused, action, request)
+            ahead.send(SentAhead(action=action, request=request, refused=refused))
             return
-        self._run_task(task, answer)
+        if self._begun:
+            self._pace.note(self._begun, self._began_at)
+        self._poller.answer(action, request, within_s=within_s)
 
     def _run_released(self, task: TaskInHand) -> None:
         self._quarantine.look()
@@ -179,10 +231,15 @@ class ActivityWorker:
             return
         self._run_task(task, answer)
 
-    def _run_task(self, task: TaskInHand, answer: Answer) -> None:
+    def _run_task(self, task: TaskInHand, answer: Answer, together: Sequence[TaskInHand] = ()) -> None:
+        """Runs a task; `together`: all that came with it, if it was polled."""
         registration = self._registrations.get((task.type_name, task.type_version))
         usual = registration.start_to_close if registration else None
-        self._reporter.running(task, limit_s=None if usual is None else usual + LATE_S)
+        self._reporter.running(
+            task,
+            limit_s=None if usual is None else usual + LATE_S,
+            together=together if len(together) > 1 else (),
+        )
         self._answers.answered = ""
         setproctitle.setproctitle(f"{self._title}: {task.type_name} {task.activity_id} of {task.workflow_id}")
         quarantined = self._quarantine.why_failed(task)

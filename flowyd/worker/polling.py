@@ -18,9 +18,12 @@ import setproctitle
 
 from flowyd.control.reports import TaskInHand, WorkerState
 from flowyd.errors import FlowydError, UnreachableError
+from flowyd.swf.actions import BEGIN_BEFORE
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
 from flowyd.swf.faults import SwfFault
+from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
+from flowyd.worker.ahead import Ahead, Sender, SentAhead
 from flowyd.worker.calling import Pauses, call_through, passing
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
@@ -43,6 +46,8 @@ class Pending(Readable, Protocol):
     was_read: bool
     #: Whether the answer was received already; what is waited for is not readable then.
     is_here: bool
+    #: For the answers of several activity tasks that came together.
+    stream: AnswerStream | None
 
     def finish(self) -> Answer | None: ...
 
@@ -74,7 +79,7 @@ class ManyPolls(Protocol):
     def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
 
 
-class PollingNext(Protocol):
+class PollingNext(Sender, Protocol):
     """A client that can answer tasks and poll for the next ones in the same message, several at once."""
 
     def begin_poll(
@@ -90,10 +95,13 @@ class PollingNext(Protocol):
         poll_id: str,
         *,
         before: Sequence[Request] = (),
+        stream: AnswerStream | None = None,
         most_tasks: int = 1,
     ) -> PendingNext: ...
 
-    def call_all(self, action: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
+    def call_all(
+        self, action: str, requests: Sequence[Request], *, stream: AnswerStream | None = None
+    ) -> list[FlowydError | None]: ...
 
 
 class Poller:
@@ -130,6 +138,11 @@ class Poller:
         #: The poll that was answered last.
         self._last = 0
         self._begun_at: dict[int, float] = {}
+        #: The ids of the polls by number, and that of the one that gave the tasks in hand.
+        self._poll_ids: dict[int, str] = {}
+        self.came_with = ""
+        #: Of several activity tasks that came together.
+        self.ahead: Ahead | None = None
         self._was_hasty = False
         self._pauses = Pauses()
 
@@ -159,21 +172,35 @@ class Poller:
             for each answer why the service refused it, or UnreachableError; None: it was taken.
         """
         outcomes: list[FlowydError | None] = []
+        ahead, stream = self._take_ahead()
         if and_poll and self.polls_ahead and not self._stop.requested:
             if self._both is not None and self._last not in self._pending:
-                outcomes = self._answered_with_poll(self._both, action, requests)
+                outcomes = self._answered_with_poll(self._both, action, requests, stream)
             elif self._both is None and self._many is not None:
                 # A service that is away is met again by the answer.
                 with contextlib.suppress(FlowydError):
                     self._begin(self._many, self._reporter.hand.tasks)
-        elif self._both is not None and len(requests) > 1:
+        elif self._both is not None and (stream is not None or len(requests) > 1):
             with contextlib.suppress(UnreachableError):
-                outcomes = self._both.call_all(action, requests)
-        for number, request in enumerate(requests):
+                outcomes = self._both.call_all(action, requests, stream=stream)
+        answers = [*((each.action, each.request) for each in ahead), *((action, each) for each in requests)]
+        for number, (its_action, request) in enumerate(answers):
             outcome = outcomes[number] if number < len(outcomes) else _UNKNOWN
             if outcome is not None and passing(outcome):
-                outcomes[number : number + 1] = [self._answered_alone(action, request, within_s)]
-        return outcomes
+                outcomes[number : number + 1] = [self._answered_alone(its_action, request, within_s)]
+        for each, outcome in zip(ahead, outcomes, strict=False):
+            if outcome is not None:
+                each.refused(outcome)
+        return outcomes[len(ahead) :]
+
+    def end_ahead(self, *, within_s: float) -> None:
+        """Sees to answers that were sent ahead and have not been followed by one that was waited for."""
+        if self.ahead is not None:
+            self.answer_all("", (), within_s=within_s, and_poll=False)
+
+    def _take_ahead(self) -> tuple[list[SentAhead], AnswerStream | None]:
+        ahead, self.ahead = self.ahead, None
+        return ([], None) if ahead is None else (ahead.sent, ahead.stream)
 
     def _answered_alone(self, action: str, request: Request, within_s: float) -> FlowydError | None:
         try:
@@ -183,7 +210,7 @@ class Poller:
         return None
 
     def _answered_with_poll(
-        self, both: PollingNext, action: str, requests: Sequence[Request]
+        self, both: PollingNext, action: str, requests: Sequence[Request], stream: AnswerStream | None
     ) -> list[FlowydError | None]:
         """What became of the answers, as far as it is known."""
         number = self._last
@@ -199,6 +226,7 @@ class Poller:
                 poll.request,
                 poll_id,
                 before=before,
+                stream=stream,
                 most_tasks=self.most_tasks,
             )
             is_begun = pending.carried_out()
@@ -295,7 +323,9 @@ class Poller:
     def _begin_in_hand(self, number: int, tasks: Sequence[TaskInHand]) -> str:
         poll = self._polls[number]
         task_list = poll.request["taskList"]["name"]
-        return self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
+        poll_id = self._reporter.hand.begin_poll(poll.action, task_list, self._new_poll_id, tasks)
+        self._poll_ids[number] = poll_id
+        return poll_id
 
     def _note_begun(self, number: int, pending: Pending) -> None:
         self._pending[number] = pending
@@ -324,6 +354,9 @@ class Poller:
             self._waiter.unregister(fd)
         answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
+        self.came_with = self._poll_ids[number]
+        if answer is not None and self._both is not None and pending.stream is not None:
+            self.ahead = Ahead(self._both, pending.stream, answer[BEGIN_BEFORE])
         if pending.was_read:
             task_list, next_id = poll.request["taskList"]["name"], self._new_poll_id()
             self._reporter.hand.answered(poll.action, task_list, next_id)

@@ -1,0 +1,63 @@
+"""Leases: how long the tasks of an answer with several activity tasks may be begun.
+
+A worker sends the answer of each task over the connection that the tasks came by, before it begins the next,
+and begins none once the lease is over. So at that time, when all that has come over the connection was
+carried out, at most the first task without an answer has been begun; the rest waits behind it in vain. It is
+offered again, and another worker gets it, though the one that has it may hang.
+
+The end of a lease is a time of CLOCK_MONOTONIC, which is the same for all processes of a machine, and what
+was sent before it must have arrived: so only callers on a unix socket get several activity tasks at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from flowyd.engine.calls import Call
+from flowyd.engine.connection import Connection
+from flowyd.swf.actions import BEGIN_BEFORE, LEASE_S
+
+#: How soon a connection is looked at again over which something still comes, seconds.
+_AGAIN_S = 0.005
+
+
+class Leases:
+    """The lease of each connection over which several activity tasks were handed out last."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, offer_rest: Callable[[Call], None]) -> None:
+        """`offer_rest`: offers again what the caller of a poll has not begun."""
+        self._loop = loop
+        self._offer_rest = offer_rest
+        #: In the order of their ends.
+        self._leases: dict[Connection, tuple[float, Call]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, connection: Connection, call: Call, answer: bytes) -> bytes:
+        """The poll's answer, which says when the lease of its tasks is over."""
+        ends_at = round(self._loop.time() + LEASE_S, 6)
+        self._leases.pop(connection, None)
+        self._leases[connection] = ends_at, call
+        if self._timer is None:
+            self._look_in(LEASE_S)
+        return b'%b,"%b":%.6f}' % (answer[:-1], BEGIN_BEFORE.encode(), ends_at)
+
+    def end(self, connection: Connection) -> None:
+        """The caller has nothing in hand any more, or is gone; what it had is then seen to by others."""
+        self._leases.pop(connection, None)
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for connection, (ends_at, call) in list(self._leases.items()):
+            if ends_at >= now:
+                self._look_in(ends_at - now + _AGAIN_S)
+                return
+            if connection.is_drained:
+                del self._leases[connection]
+                self._offer_rest(call)
+        if self._leases:
+            self._look_in(_AGAIN_S)

@@ -1,0 +1,94 @@
+"""Activity tasks that came together: what may still be begun, and the answers that are under way.
+
+The engine takes those for not begun that follow the first one without an answer, once their lease is over
+(`flowyd.engine.leases`). So the next may be begun only if the answers of all before it have left over the
+connection they came by, and the lease is not over after that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowyd.control.reports import TaskInHand
+from flowyd.errors import FlowydError, UnreachableError
+from flowyd.swf.actions import LEASE_S
+from flowyd.swf.client import Request
+from flowyd.swf.lean_stream import AnswerStream
+from flowyd.swf.limits import REASON_CHARACTERS
+from flowyd.worker.calling import Pauses, passing
+
+logger = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """A client that can send answers ahead."""
+
+    def send_ahead(self, stream: AnswerStream, action: str, request: Request) -> None: ...
+
+    def give_back(self, poll_id: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentAhead:
+    """An answer that is under way."""
+
+    action: str
+    request: Request
+    #: Told why it was not taken.
+    refused: Callable[[FlowydError], None]
+
+
+class Ahead:
+    """The tasks of one poll's answer."""
+
+    def __init__(self, sender: Sender, stream: AnswerStream, begin_before: float) -> None:
+        """`begin_before`: when the lease is over, seconds of CLOCK_MONOTONIC."""
+        self._sender = sender
+        self.stream = stream
+        self._begin_before = begin_before
+        self.sent: list[SentAhead] = []
+
+    def send(self, answer: SentAhead) -> None:
+        """Sends an answer."""
+        self.sent.append(answer)
+        self._sender.send_ahead(self.stream, answer.action, answer.request)
+
+    def may_begin(self, number: int) -> bool:
+        """Whether the task may be begun that so many came before; to be asked just before."""
+        left_s = self._begin_before - time.monotonic()
+        # More is left by no clock that the engine shares.
+        return self.stream.is_whole and len(self.sent) == number and 0 < left_s <= LEASE_S
+
+
+def give_back(
+    sender: Sender, poll_id: str, tasks: Sequence[TaskInHand], *, why: str, within_s: float
+) -> None:
+    """Gives back tasks that were not begun, so that others may have them; waits for an engine that is away.
+
+    Args:
+        poll_id: of the poll that gave them.
+        why: for an engine that does not know of them any more, and fails them.
+    """
+    requests = [{"taskToken": task.task_token, "reason": why[:REASON_CHARACTERS]} for task in tasks]
+    pauses, deadline = Pauses(), time.monotonic() + within_s
+    while requests:
+        known: Sequence[FlowydError | None] = ()
+        with contextlib.suppress(UnreachableError):
+            known = sender.give_back(poll_id, requests)
+        # What is not known is sent again.
+        requests = [
+            request
+            for number, request in enumerate(requests)
+            if number >= len(known) or ((refusal := known[number]) is not None and passing(refusal))
+        ]
+        pause = pauses.next_s()
+        if requests and time.monotonic() + pause >= deadline:
+            logger.error("%d tasks could not be given back", len(requests), extra={"action": "answer"})
+            return
+        if requests:
+            time.sleep(pause)
