@@ -53,7 +53,7 @@ class Call:
     #: A description that is wanted when the execution is closed.
     waits_for_close: bool = False
 
-    def trust(self, most_tasks: int, *, shares_clock: bool) -> None:
+    def trust(self, most_tasks: int, *, shares_clock: bool = False) -> None:
         """Lets a poll of flowyd's own, which has an id, take several tasks at once, and decision tasks early.
 
         `shares_clock`: whether the caller knows when a lease of activity tasks is over.
