@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from flowyd.control.reports import TaskInHand
@@ -20,6 +19,7 @@ from flowyd.swf.actions import LEASE_S
 from flowyd.swf.client import Request
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import REASON_CHARACTERS
+from flowyd.worker.answers import SentAhead
 from flowyd.worker.calling import Pauses, passing
 
 logger = logging.getLogger(__name__)
@@ -31,16 +31,6 @@ class Sender(Protocol):
     def send_ahead(self, stream: AnswerStream, action: str, request: Request) -> None: ...
 
     def give_back(self, poll_id: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentAhead:
-    """An answer that is under way."""
-
-    action: str
-    request: Request
-    #: Told why it was not taken.
-    refused: Callable[[FlowydError], None]
 
 
 class Ahead:
