@@ -1,16 +1,22 @@
-"""What a short-lived child does at the service for the supervisor: fail dead workers' tasks, look one up."""
+"""What a short-lived child does at the service for the supervisor.
+
+It fails dead workers' tasks, gives back those that they had not begun, or looks one up.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Protocol, cast
 
 from flowyd.control.reports import TaskInHand
-from flowyd.errors import FlowydError
+from flowyd.errors import FlowydError, UnreachableError
 from flowyd.log import LogStyle, set_up_logging
-from flowyd.swf.client import SwfClient
+from flowyd.swf.client import Request, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.calling import call_through, passing
+from flowyd.worker.calling import call_through, come_through, passing
 from flowyd.worker.service import client_of
 from flowyd.worker.spec import TASK_CLOSED, TASK_OPEN, Errand, Obituary
 
@@ -19,10 +25,19 @@ logger = logging.getLogger(__name__)
 #: How long an errand waits for a service that is away.
 WITHIN_S = 25.0
 
+#: What is said of tasks that may not have been given back: they are to be given back again.
+_UNKNOWN = UnreachableError("the connection broke before all tasks were given back")
+
 _CLOSES_EXECUTION = frozenset(
     f"WorkflowExecution{end}"
     for end in ("Completed", "Failed", "Canceled", "Terminated", "TimedOut", "ContinuedAsNew")
 )
+
+
+class GivingBack(Protocol):
+    """A client of a service that takes tasks back which were not begun."""
+
+    def give_back(self, poll_id: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
 
 
 def run_errand(errand: Errand) -> int:
@@ -30,8 +45,7 @@ def run_errand(errand: Errand) -> int:
     set_up_logging(errand.log_level, style=LogStyle.PREFIXED)
     client = client_of(errand.service)
     try:
-        for obituary in errand.obituaries:
-            _deliver(client, obituary)
+        _deliver(client, errand.obituaries)
         if errand.question is not None:
             is_open = task_is_open(client, errand.service.domain, errand.question)
             return TASK_OPEN if is_open else TASK_CLOSED
@@ -41,21 +55,65 @@ def run_errand(errand: Errand) -> int:
     return 0
 
 
-def _deliver(client: SwfClient, obituary: Obituary) -> None:
-    request = {
-        "taskToken": obituary.task.task_token,
-        "reason": obituary.reason[:REASON_CHARACTERS],
-        "details": obituary.details[-DATA_CHARACTERS:],
-    }
+def _deliver(client: SwfClient, obituaries: Sequence[Obituary]) -> None:
+    """Fails the tasks, and gives back those that came together in one message."""
+    giving_back = cast("GivingBack", client) if hasattr(client, "give_back") else None
+    for poll_id, together in groupby(obituaries, lambda obituary: obituary.came_with):
+        if poll_id and giving_back is not None:
+            _give_back(giving_back, poll_id, list(together))
+            continue
+        for obituary in together:
+            _fail(client, obituary)
+
+
+def _fail(client: SwfClient, obituary: Obituary) -> None:
     try:
-        call_through(client, "RespondActivityTaskFailed", request, within_s=WITHIN_S)
-    except UnknownResourceFault:
-        logger.debug("task %s was closed before it could be failed", obituary.task.activity_id)
+        call_through(client, "RespondActivityTaskFailed", _request(obituary), within_s=WITHIN_S)
     except SwfFault as fault:
         # Such as a token of another service: it must not keep the others from being told.
         if passing(fault):
             raise
-        logger.warning("task %s cannot be failed: %s", obituary.task.activity_id, fault)
+        _log_refused(obituary, fault)
+
+
+def _give_back(client: GivingBack, poll_id: str, obituaries: Sequence[Obituary]) -> None:
+    """Gives the tasks back, again those of which nothing is known or which may be taken a moment later.
+
+    Raises:
+        SwfFault, UnreachableError: some of them were not taken within the time.
+    """
+    left = list(obituaries)
+
+    def attempt() -> None:
+        nonlocal left
+        outcomes = client.give_back(poll_id, [_request(obituary) for obituary in left])
+        outcomes += [_UNKNOWN] * (len(left) - len(outcomes))
+        refused = [(each, why) for each, why in zip(left, outcomes, strict=True) if why is not None]
+        for obituary, why in refused:
+            if not passing(why):
+                _log_refused(obituary, why)
+        again = [(obituary, why) for obituary, why in refused if passing(why)]
+        left = [obituary for obituary, _ in again]
+        if again:
+            raise again[0][1]
+
+    come_through(attempt, "giving back", within_s=WITHIN_S)
+
+
+def _request(obituary: Obituary) -> dict[str, str]:
+    return {
+        "taskToken": obituary.task.task_token,
+        "reason": obituary.reason[:REASON_CHARACTERS],
+        "details": obituary.details[-DATA_CHARACTERS:],
+    }
+
+
+def _log_refused(obituary: Obituary, refusal: FlowydError) -> None:
+    activity_id = obituary.task.activity_id
+    if isinstance(refusal, UnknownResourceFault):
+        logger.debug("task %s was closed before its worker's death was told", activity_id)
+        return
+    logger.warning("task %s cannot be answered for: %s", activity_id, refusal)
 
 
 def task_is_open(client: SwfClient, domain: str, task: TaskInHand) -> bool:
