@@ -71,6 +71,19 @@ def test_a_task_that_is_given_back_is_handed_out_again_as_it_was(
     assert again["taskToken"] != task["taskToken"]
 
 
+def test_a_poll_whose_task_was_given_back_may_be_repeated(
+    engine: EngineProcess, lean: LeanClient, domain: str
+) -> None:
+    task = task_of(lean, domain, "p3")
+    service = ServiceSpec(domain=domain, engine_socket=engine.socket)
+    run_errand(Errand(service=service, obituaries=(not_begun(task, "p3"),)))
+
+    again = lean.begin_poll("PollForActivityTask", activities(domain), "p3").finish()
+
+    assert again is not None
+    assert again["startedEventId"] == task["startedEventId"]
+
+
 def test_a_task_that_another_poll_has_meanwhile_is_left_to_it(
     engine: EngineProcess, lean: LeanClient, domain: str
 ) -> None:
