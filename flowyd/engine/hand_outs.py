@@ -183,6 +183,8 @@ class HandOuts:
         for together in (answered, self._by_id.get(handed_out.poll_id, [])):
             if handed_out in together:
                 together.remove(handed_out)
+        if not self._by_id.get(handed_out.poll_id, True):
+            del self._by_id[handed_out.poll_id]
         if not self._is_current(handed_out):
             return []
         self._offer(store, handed_out)

@@ -240,6 +240,7 @@ class ActivityWorker:
             task,
             limit_s=None if usual is None else usual + LATE_S,
             together=together if len(together) > 1 else (),
+            came_with=self._poller.came_with if len(together) > 1 else "",
         )
         self._answers.answered = ""
         setproctitle.setproctitle(f"{self._title}: {task.type_name} {task.activity_id} of {task.workflow_id}")
