@@ -12,6 +12,7 @@ import pytest
 
 from flowyd.engine.calls import Call
 from flowyd.engine.hand_outs import PLACES
+from flowyd.engine.matching import Matching, Task
 from flowyd.engine.redo_log import RedoLog, redo_log_of
 from flowyd.swf.faults import InternalFailure, UnknownResourceFault
 from tests.unit.engine_service.engine_service_scene import COMPLETE, DOMAIN, Scene, decision, schedule, timer
@@ -358,6 +359,21 @@ def test_all_activity_tasks_are_still_on_offer_where_the_ring_has_no_room_for_th
     found = {scene.poll("Activity")["activityId"] for _ in range(count)}
     assert found == {f"a{number}" for number in range(count)}
     assert scene.begin_poll("Activity") not in scene.answers
+
+
+def test_what_is_offered_again_stays_in_memory_however_long_its_list_is(scene: Scene) -> None:
+    matching, key = Matching(scene.service._store), (1, "activity", "l")
+    unread = [Task(execution_id=1, scheduled_event_id=n, started_event_id=n + 1) for n in range(1_500)]
+    for task in unread:
+        matching.offer_again(key, task)
+    for number in range(1_000):
+        matching.offer(key, execution_id=2, scheduled_event_id=number, priority=0)
+
+    taken = [matching.take(key) for _ in range(2_500)]
+
+    assert taken[:1_500] == unread
+    assert [task.scheduled_event_id for task in taken[1_500:] if task is not None] == list(range(1_000))
+    assert matching.take(key) is None
 
 
 # Turns that are lost
