@@ -336,6 +336,70 @@ def test_the_clock_of_a_decision_task_runs_on(scene: Scene) -> None:
     assert "DecisionTaskTimedOut" in scene.types(execution)
 
 
+# Several tasks in one answer
+
+
+def three_at_once(scene: Scene) -> tuple[dict[str, str], Call]:
+    """An execution, and a poll that was answered with its three activity tasks."""
+    execution = scene.start()
+    scene.decide(*(schedule(name, startToCloseTimeout="10", heartbeatTimeout="9") for name in "abc"))
+    call = poll(scene, "p")
+    call.trust(3, shares_clock=True)
+    scene.turn(call)
+    return execution, call
+
+
+def open_activities(scene: Scene, execution: dict[str, str]) -> int:
+    count: int = scene.describe(execution)["openCounts"]["openActivityTasks"]
+    return count
+
+
+def test_of_tasks_whose_lease_is_over_only_the_clocks_of_the_one_that_was_begun_run(scene: Scene) -> None:
+    execution, call = three_at_once(scene)
+
+    scene.service.offer_rest(call)
+    scene.pass_time(20)
+
+    assert scene.types(execution).count("ActivityTaskTimedOut") == 1
+    assert [scene.poll("Activity")["activityId"] for _ in range(2)] == ["b", "c"]
+    scene.pass_time(8.9)
+    assert open_activities(scene, execution) == 2
+    scene.pass_time(0.2)
+    assert open_activities(scene, execution) == 0
+
+
+def test_the_clocks_of_a_task_that_is_given_back_stand(scene: Scene) -> None:
+    execution, call = three_at_once(scene)
+    tasks = scene.answer(call)["tasks"]
+    given_back = [scene.make("RespondActivityTaskFailed", taskToken=each["taskToken"]) for each in tasks[1:]]
+    for each in given_back:
+        each.not_begun = "p"
+
+    scene.turn(*given_back)
+    scene.pass_time(20)
+
+    assert scene.types(execution).count("ActivityTaskTimedOut") == 1
+    assert open_activities(scene, execution) == 2
+    assert {scene.poll("Activity")["activityId"] for _ in range(2)} == {"b", "c"}
+
+
+def test_a_task_that_is_given_back_goes_to_a_poll_that_waits_and_its_clocks_begin_anew(scene: Scene) -> None:
+    execution, call = three_at_once(scene)
+    last = scene.answer(call)["tasks"][2]
+    other = scene.begin_poll("Activity")
+    given_back = scene.make("RespondActivityTaskFailed", taskToken=last["taskToken"])
+    given_back.not_begun = "p"
+    scene.pass_time(5)
+
+    scene.turn(given_back)
+    scene.pass_time(8.9)
+
+    assert scene.answer(other)["activityId"] == "c"
+    assert open_activities(scene, execution) == 1
+    scene.pass_time(0.2)
+    assert open_activities(scene, execution) == 0
+
+
 # What is on offer again is not lost
 
 
