@@ -22,7 +22,7 @@ from flowyd.swf.client import Answer, PollingClient, Request, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
 from flowyd.worker.ahead import Sender, give_back
-from flowyd.worker.answers import SentAhead
+from flowyd.worker.answers import AnsweredBefore, SentAhead
 from flowyd.worker.calling import call_through
 from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
@@ -103,12 +103,18 @@ class TaskAnswers:
         self.answered = _ENDINGS[action]
         try:
             self.send(action, request, within_s=ANSWER_WITHIN_S)
-        except (SwfFault, UnreachableError) as error:
+        except (SwfFault, UnreachableError, AnsweredBefore) as error:
             self.refused(action, request, error)
 
     def refused(self, action: str, request: Request, error: FlowydError) -> None:
         """An answer was not taken: a wrong result fails the task; that it was closed meanwhile is logged."""
-        if isinstance(error, UnknownResourceFault):
+        if isinstance(error, AnsweredBefore):
+            logger.info(
+                "the answer was sent again; it had been taken, or its task was closed since: %s",
+                error,
+                extra={"action": "answer"},
+            )
+        elif isinstance(error, UnknownResourceFault):
             logger.warning(
                 "the task was closed before it was %s: %s",
                 _ENDINGS[action],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flowyd.errors import FlowydError, UnreachableError
 from flowyd.swf.client import Request, SwfClient
+from flowyd.swf.faults import UnknownResourceFault
 from flowyd.worker.calling import call_through, passing
 
 #: Told for each answer why the service refused it, or UnreachableError; None: it was taken.
@@ -14,6 +15,10 @@ Settled = Callable[[Sequence[FlowydError | None]], object]
 
 #: What is said of an answer that may not have been taken: it is to be sent again.
 _UNKNOWN = UnreachableError("nothing is known of it")
+
+
+class AnsweredBefore(FlowydError):
+    """Raised for an answer that was sent twice and refused: it was taken before, or its task has closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,27 +42,34 @@ class Answers:
     within_s: float
     settled: Settled
 
-    def settle(self, client: SwfClient, known: Sequence[FlowydError | None]) -> None:
-        """Sends again, alone, what may not have been taken, and tells what became of all.
+    def settle(self, client: SwfClient, known: Sequence[FlowydError | None] | None) -> None:
+        """Sends alone what may not have been taken, and tells what became of all.
 
-        `known`: what is known of the first of them, those that were sent ahead before the others.
+        `known`: what is known of the first of them, those that were sent ahead before the others; None: none
+        was sent yet.
         """
+        was_sent = known is not None
+        known = known or ()
         sent = [*((each.action, each.request) for each in self.ahead)]
         sent += [(self.action, request) for request in self.requests]
         outcomes: list[FlowydError | None] = []
         for number, (action, request) in enumerate(sent):
             outcome = known[number] if number < len(known) else _UNKNOWN
             if outcome is not None and passing(outcome):
-                outcome = self._alone(client, action, request)
+                outcome = self._alone(client, action, request, was_sent=was_sent)
             outcomes.append(outcome)
         for each, outcome in zip(self.ahead, outcomes, strict=False):
             if outcome is not None:
                 each.refused(outcome)
         self.settled(outcomes[len(self.ahead) :])
 
-    def _alone(self, client: SwfClient, action: str, request: Request) -> FlowydError | None:
+    def _alone(
+        self, client: SwfClient, action: str, request: Request, *, was_sent: bool
+    ) -> FlowydError | None:
         try:
             call_through(client, action, request, within_s=self.within_s)
+        except UnknownResourceFault as fault:
+            return AnsweredBefore(str(fault)) if was_sent else fault
         except FlowydError as error:
             return error
         return None

@@ -34,6 +34,7 @@ from flowyd.swf.actions import DECIDE_AFTER
 from flowyd.swf.client import Answer, PollingClient
 from flowyd.swf.faults import UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, IDENTITY_CHARACTERS
+from flowyd.worker.answers import AnsweredBefore
 from flowyd.worker.histories import Histories
 from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
@@ -248,7 +249,7 @@ class DecisionWorker:
         else:
             self._histories.drop(task.run_id)
             decided.run.close()  # it may never have been kept
-        if isinstance(refusal, UnknownResourceFault):
+        if isinstance(refusal, UnknownResourceFault | AnsweredBefore):
             logger.info("the decision came too late: %s", refusal, extra=tags_of(task))
         elif refusal is not None:
             _log_left(task, refusal)

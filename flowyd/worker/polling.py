@@ -154,6 +154,7 @@ class Poller:
 
         Raises:
             SwfFault: the service refused the answer.
+            AnsweredBefore: it was sent again, and refused.
             UnreachableError: it did not come back within the time.
         """
         outcomes: list[FlowydError | None] = []
@@ -188,7 +189,7 @@ class Poller:
             settled=settled,
         )
         stream = ahead.stream if ahead is not None else None
-        outcomes: list[FlowydError | None] = []
+        outcomes: list[FlowydError | None] | None = None
         both = self._both
         if and_poll and self.polls_ahead and not self._stop.requested and self._last not in self._pending:
             if both is not None:
@@ -199,6 +200,7 @@ class Poller:
                 with contextlib.suppress(FlowydError):
                     self._begin(self._many, self._reporter.hand.tasks)
         elif both is not None and (stream is not None or len(requests) > 1):
+            outcomes = []
             with contextlib.suppress(UnreachableError):
                 outcomes = both.call_all(action, requests, stream=stream)
         answers.settle(self._client, outcomes)

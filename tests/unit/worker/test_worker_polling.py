@@ -363,7 +363,7 @@ def test_answers_whose_fate_a_broken_connection_hides_are_sent_again_alone(path:
         worker = Worker(engine)
         outcomes = worker.answer_all(take_three(worker))
 
-    assert names(outcomes) == ["", "UnknownResourceFault", ""]
+    assert names(outcomes) == ["", "AnsweredBefore", ""]
     assert [each.members.get("taskToken") for each in engine.sent[1:]] == ["t1", "t2", "t2", "t3"]
 
 
@@ -394,7 +394,7 @@ ACKNOWLEDGED = {
     "with a fault": ([answer(), answer(), fault("UnknownResourceFault")], ["", "", "UnknownResourceFault"]),
     "not at all": (
         [answer(), hang_up, fault("UnknownResourceFault"), answer()],
-        ["", "UnknownResourceFault", ""],
+        ["", "AnsweredBefore", ""],
     ),
 }
 
