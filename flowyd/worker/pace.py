@@ -1,22 +1,22 @@
-"""How many decision tasks a worker takes at once: as many as it decides in a few milliseconds.
+"""How many tasks a worker takes at once: as many as it deals with in a few milliseconds.
 
-So a slow decider takes one at a time, and no task waits long behind others that came with it.
+So where they are slow it takes one at a time, and none waits long behind others that came with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: How long the decisions of one message may take together, and the first answer wait for the last, seconds.
+#: How long the tasks of one message may take together, and the first decision wait for the last, seconds.
 TOGETHER_S = 0.005
 #: More tasks are not taken at once: what is saved for each further one is little.
 MOST = 8
-#: The weight of the last decisions in what one is expected to take.
+#: The weight of the last tasks in what one is expected to take.
 _WEIGHT = 0.25
 
 
 class Pace:
-    """Measures decisions; a first one is taken alone."""
+    """Measures decisions or activities; a first one is taken alone."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """`now`: a clock, in seconds."""
@@ -32,7 +32,7 @@ class Pace:
         """Whether answers must not wait for another decision."""
         return self.now() - began_at > TOGETHER_S
 
-    def note(self, decisions: int, began_at: float) -> None:
-        """So many decisions were made since then."""
-        each_s = (self.now() - began_at) / decisions
+    def note(self, tasks: int, began_at: float) -> None:
+        """So many tasks were done since then."""
+        each_s = (self.now() - began_at) / tasks
         self._each_s += _WEIGHT * (each_s - self._each_s)
