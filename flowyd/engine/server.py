@@ -259,6 +259,7 @@ class Server:
                 gate.admit(request, action)
             call = self._call(action, request, connection if gate is None else None)
         except SwfFault as fault:
+            self._leases.end(connection)
             connection.write(self.response(action or "", fault, request))
             return None
         self._callers[call] = connection
@@ -381,6 +382,8 @@ class Server:
             if call.next_poll is not None:
                 self._note_answer_before_poll(call.action, result, call.next_poll)
             if connection is not None:
+                if isinstance(result, SwfFault):
+                    self._leases.end(connection)
                 connection.answer(call, result)
                 if call.action in POLLS:
                     polled.append(connection.peer)

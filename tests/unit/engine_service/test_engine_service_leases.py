@@ -1,4 +1,4 @@
-"""Several activity tasks in one answer: who gets them, and what of them is offered again, to whom, how often."""
+"""Several activity tasks in one answer: who gets them, and what of them is offered again, and to whom."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from flowyd.engine import hand_outs
-from flowyd.engine.calls import EMPTY_ANSWERS, MOST_TASKS, Call
+from flowyd.engine.calls import MOST_TASKS, Call
 from flowyd.engine.hand_outs import PLACES
 from flowyd.swf.faults import InternalFailure, UnknownResourceFault
-from tests.unit.engine_service.engine_service_scene import DOMAIN, Answer, Scene, schedule
+from tests.unit.engine_service.engine_service_scene import DOMAIN, TYPE, Answer, Scene, schedule
 from tests.unit.engine_service.no_space import no_file_grows
 
 
@@ -72,11 +72,10 @@ def complete(scene: Scene, task: Answer) -> None:
 def failing_turn(scene: Scene, *calls: Call) -> None:
     """A turn that a full disk takes back, and the pause after it."""
     with no_file_grows():
-        scene.turn(*calls, scene.make("StartWorkflowExecution", domain=DOMAIN, workflowId="x", workflowType=_T))
+        scene.turn(
+            *calls, scene.make("StartWorkflowExecution", domain=DOMAIN, workflowId="x", workflowType=TYPE)
+        )
     scene.pass_time(2)
-
-
-_T = {"name": "t", "version": "1"}
 
 
 def no_task_starts_twice(scene: Scene, execution: dict[str, str]) -> bool:
@@ -129,27 +128,6 @@ def test_every_poll_at_the_list_has_a_task_before_one_has_two(scene: Scene) -> N
 
     assert ids(scene, plain) == ["b"]
     assert (ids(scene, greedy), ids(scene, other)) == (["a", "d"], ["c"])
-
-
-def test_a_poll_that_a_void_turn_had_dealt_several_to_may_still_end_empty(scene: Scene) -> None:
-    waiting = begin(scene, "p1")
-    scene.start()
-    task = scene.poll()
-    decided = scene.make(
-        "RespondDecisionTaskCompleted", taskToken=task["taskToken"], decisions=[schedule("a"), schedule("b")]
-    )
-    with no_file_grows():
-        scene.turn(decided)
-    assert isinstance(scene.answers[decided], InternalFailure)
-
-    ended = []
-    for _ in range(70):
-        scene.clock.advance(1)
-        ended += scene.service.turn([])
-
-    assert [(each.call, each.result) for each in ended if each.call is waiting] == [
-        (waiting, EMPTY_ANSWERS["PollForActivityTask"])
-    ]
 
 
 # The lease is over
