@@ -50,6 +50,7 @@ class Dealing:
                 context.matching.offer_again(handed_out.key, handed_out.task)
             else:
                 self._hand_outs.drop(self._store, handed_out)
+        self._hand_outs.write_offered(self._store)
 
     # A turn
 

@@ -69,6 +69,8 @@ class HandOuts:
         self._on_disk: set[int] = set()
         #: Offered again and not taken yet, by execution and scheduled event.
         self._offered: dict[tuple[int, int], HandOut] = {}
+        #: Those of them that the table does not have yet, as the turn that wrote them was void.
+        self._unwritten: list[HandOut] = []
         #: The last hand-outs of what was on offer again: somebody else may still give it back.
         self._passed_on: OrderedDict[tuple[int, int], HandOut] = OrderedDict()
         self._staged: list[HandOut] = []
@@ -156,7 +158,7 @@ class HandOuts:
     def without(self, lost: Iterable[Call], rows: Iterable[HandOutRow]) -> HandOuts:
         """What is left after a turn that had no effect, and after lost ones, which had answered these calls.
 
-        The rows are the table's. What came on offer again stays so, though the table may not say it.
+        The rows are the table's. What came on offer again stays so, which `write_offered` tells the table.
         """
         left = HandOuts(self._is_current)
         left._by_call, left._passed_on = self._by_call, self._passed_on
@@ -169,9 +171,10 @@ class HandOuts:
             if identity in left._offered:
                 continue
             left._offered[identity] = handed_out
+            left._unwritten.append(handed_out)
             handed_out.number = None
             if (place := in_table.get(identity)) is not None:
-                # The row of who had it goes when it is handed out.
+                # The row of who had it goes.
                 handed_out.number = left._rows[place].number
                 left._rows[place] = handed_out
         for poll_id, together in list(left._by_id.items()):
@@ -229,6 +232,13 @@ class HandOuts:
     def offered(self) -> list[HandOut]:
         """What is offered again and was not taken yet."""
         return list(self._offered.values())
+
+    def write_offered(self, store: Store) -> None:
+        """Tells the table what a void turn had told it in vain."""
+        unwritten, self._unwritten = self._unwritten, []
+        for handed_out in unwritten:
+            if self._offered.get(_identity(handed_out.task)) is handed_out:
+                self._offer(store, handed_out)
 
     def drop(self, store: Store, handed_out: HandOut) -> None:
         """What was offered again is not to be had any more."""

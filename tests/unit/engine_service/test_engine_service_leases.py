@@ -366,6 +366,20 @@ def test_a_task_that_has_closed_is_not_given_back(scene: Scene) -> None:
     assert taken(scene, "p3") == []
 
 
+def test_a_give_back_that_is_acknowledged_after_a_failed_turn_is_known_to_the_next_engine(
+    scene: Scene,
+) -> None:
+    backlog(scene)
+    mine = tasks(scene, begin(scene, "p1"))
+    scene.service.checkpoint()
+    failing_turn(scene, of_not_begun(mine[2], "p1"))
+    give_back(scene, mine[2], "p1")
+
+    scene.reopen()
+
+    assert taken(scene, "p2") == ["c"]
+
+
 @pytest.mark.parametrize("is_full", [False, True])
 def test_a_give_back_of_a_failed_turn_may_be_sent_again(scene: Scene, is_full: bool) -> None:
     backlog(scene)
