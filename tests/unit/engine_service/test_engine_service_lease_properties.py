@@ -107,6 +107,8 @@ class Workers(RuleBasedStateMachine):
         self.executions: dict[str, dict[str, str]] = {}
         self.open: set[Key] = set()
         self.begun: set[Key] = set()
+        #: Whether each turn is waited for.
+        self.is_awaited = False
         self.begin_engine()
 
     def _database(self) -> Path:
@@ -130,6 +132,8 @@ class Workers(RuleBasedStateMachine):
 
     def note(self, *calls: Call) -> None:
         self.scene.turn(*calls)
+        if self.is_awaited:
+            self.scene.note(self.scene.service.durable(wait=True))
         self.collect()
 
     def call(self, action: str, **request: object) -> Answer:
@@ -401,7 +405,9 @@ class Workers(RuleBasedStateMachine):
 
     def finish(self) -> None:
         """All get free, and the rest is answered."""
+        self.is_awaited = True
         self.pass_time(2)
+        self.turn()
         for worker in self.workers:
             if worker.is_waiting and worker.poll is not None and self.scene.service.withdraw(worker.poll):
                 worker.is_waiting = False
@@ -442,3 +448,38 @@ TestWorkers = Workers.TestCase
 TestWorkers.settings = settings(
     max_examples=settings().max_examples // 2, stateful_step_count=40, deadline=None
 )
+
+
+class HeldWorkers(Workers):
+    """The same over turns that are held, and lost together."""
+
+    durability = Durability.FULL
+
+    def begin_engine(self) -> None:
+        self.scene.service.checkpoint()
+        self.scene.service.more_waits = lambda: True
+
+    @rule(wait=st.booleans())
+    def look(self, wait: bool) -> None:
+        self.scene.note(self.scene.service.durable(wait=wait))
+        self.collect()
+
+    @rule()
+    def lose_turns(self) -> None:
+        """What is not on disk never comes there, and the disk has space again."""
+        with no_file_grows():
+            self.look(wait=True)
+        self.pass_time(2)
+
+    def see_rest_dealt(self, rest: set[Key], waiting: list[Worker]) -> None:
+        """It is, in a turn that is held."""
+
+    @invariant()
+    def nobody_waits_for_what_nobody_has(self) -> None:
+        """Who has a task by a turn that is held waits for the answer."""
+
+
+HeldWorkers.TestCase.settings = settings(
+    max_examples=settings().max_examples // 2, stateful_step_count=40, deadline=None
+)
+TestHeldWorkers = pytest.mark.usefixtures("slow_disk")(HeldWorkers.TestCase)
