@@ -187,14 +187,17 @@ class Server:
         self._turn_soon()
 
     def enter(self, connection: Connection) -> None:
-        """A new connection; at the limit the one that has been idle longest makes room."""
+        """A new connection; at the limit the one that has been idle longest makes room.
+
+        Before one that has a task in hand, perhaps, which would go to others, too.
+        """
         self._connections[connection] = None
         self._acknowledging.enter(connection)
         logger.debug("Connection from %s", connection.peer, extra={"action": "connect"})
         if len(self._connections) > self._most_connections:
             idle = min(
                 (other for other in self._connections if other.is_idle and other is not connection),
-                key=lambda other: other.changed_at,
+                key=lambda other: (other.has_unread_task, other.changed_at),
                 default=connection,
             )
             idle.abort()
