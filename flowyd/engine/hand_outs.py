@@ -35,7 +35,8 @@ PLACES = 1_024
 _MOST_BESIDES = PLACES // 4
 #: Answers of polls that are remembered without a row, in case one turns out not to have been read.
 _REMEMBERED = 4_096
-
+#: What stands for a poll without an id that has got what somebody else had; no header can have this value.
+_NAMELESS = " "
 
 _Key = TypeVar("_Key")
 
@@ -46,7 +47,7 @@ class HandOut(msgspec.Struct, eq=False, kw_only=True):
     key: ListKey
     run_id: str
     task: Task
-    #: Empty: the caller gave none, or the poll's connection broke and all polls may have the task.
+    #: Empty: the caller gave none, or all polls may have the task.
     poll_id: str
     #: None for those of an earlier engine.
     call: Call | None = None
@@ -131,10 +132,12 @@ class HandOuts:
 
     def stage(self, store: Store, call: Call, key: ListKey, run_id: str, task: Task) -> None:
         """Notes a hand-out of this turn, in its transaction."""
-        handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=call.poll_id, call=call)
-        if self._offered:
-            self._drop_row(store, self._offered.get(_identity(task)))
-        if call.poll_id:
+        poll_id = call.poll_id
+        if self._offered and (before := self._offered.get(_identity(task))) is not None:
+            self._drop_row(store, before)
+            poll_id = poll_id or _NAMELESS
+        handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=poll_id, call=call)
+        if poll_id:
             self._write_row(store, handed_out)
         self._staged.append(handed_out)
 

@@ -95,6 +95,8 @@ class Workers(RuleBasedStateMachine):
     """Workers over a service that may end."""
 
     durability = Durability.NORMAL
+    #: Whether no answer is under way for longer than a turn. Without an id it would be lost with the engine.
+    reads_at_once = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -203,11 +205,12 @@ class Workers(RuleBasedStateMachine):
         return workers[which % len(workers)]
 
     @precondition(lambda self: any(worker.is_free for worker in self.workers))
-    @rule(which=WHICH, most_tasks=MOST, is_full=IS_FULL)
-    def poll(self, which: int, most_tasks: int, is_full: bool) -> None:
+    @rule(which=WHICH, most_tasks=MOST, has_id=st.sampled_from([True, True, True, False]), is_full=IS_FULL)
+    def poll(self, which: int, most_tasks: int, has_id: bool, is_full: bool) -> None:
         worker = self.some(which, [worker for worker in self.workers if worker.is_free])
         self.polls += 1
-        self.begin_poll(worker, f"p{self.polls}", most_tasks, is_full)
+        has_id |= not self.reads_at_once
+        self.begin_poll(worker, f"p{self.polls}" if has_id else "", most_tasks, is_full)
 
     def begin_poll(self, worker: Worker, poll_id: str, most_tasks: int, is_full: bool = False) -> None:
         worker.poll_id, worker.most_tasks = poll_id, most_tasks
@@ -344,7 +347,7 @@ class Workers(RuleBasedStateMachine):
         self.workers.remove(runner)
 
     def unread(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.tasks and not worker.begun]
+        return [worker for worker in self.workers if worker.tasks and not worker.begun and worker.poll_id]
 
     @precondition(lambda self: self.unread())
     @rule(which=WHICH, is_seen=st.booleans(), most_tasks=MOST)
@@ -454,6 +457,7 @@ class HeldWorkers(Workers):
     """The same over turns that are held, and lost together."""
 
     durability = Durability.FULL
+    reads_at_once = False
 
     def begin_engine(self) -> None:
         self.scene.service.checkpoint()

@@ -332,7 +332,7 @@ def test_a_task_that_another_poll_has_got_stays_with_it(
         scene.service.offer_rest(leased)
     others = [each for number in range(2) for each in taken(scene, new_poll_id and f"{new_poll_id}-{number}")]
     assert sorted(others) == ["b", "c"]
-    if reopened and new_poll_id:
+    if reopened:
         scene.reopen()
 
     assert give_back(scene, mine[1], "p1") == {}
