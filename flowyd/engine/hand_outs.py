@@ -161,24 +161,29 @@ class HandOuts:
     def without(self, lost: Iterable[Call], rows: Iterable[HandOutRow]) -> HandOuts:
         """What is left after a turn that had no effect, and after lost ones, which had answered these calls.
 
-        The rows are the table's. What came on offer again stays so, which `write_offered` tells the table.
+        The rows are the table's. What came on offer again stays so, also what the lost turns had handed out,
+        which `write_offered` tells the table.
         """
         left = HandOuts(self._is_current)
         left._by_call, left._passed_on = self._by_call, self._passed_on
         for call in lost:
             for handed_out in left._by_call.pop(call, ()):
-                left._passed_on.pop(_identity(handed_out.task), None)
+                if left._passed_on.get(identity := _identity(handed_out.task)) is handed_out:
+                    self._offered[identity] = left._passed_on.pop(identity)
         left.load(rows)
-        in_table = {_identity(row.task): place for place, row in left._rows.items()}
+        in_table = {_identity(row.task): (place, row) for place, row in left._rows.items()}
         for identity, handed_out in self._offered.items():
-            if identity in left._offered:
+            place, row = in_table.get(identity, (0, None))
+            number, handed_out.number = handed_out.number, None
+            if identity in left._offered or (row is not None and handed_out.poll_id and row.number == number):
+                # The table says it, or that this hand-out is not among the lost.
                 continue
+            handed_out.poll_id, handed_out.call = "", None
             left._offered[identity] = handed_out
             left._unwritten.append(handed_out)
-            handed_out.number = None
-            if (place := in_table.get(identity)) is not None:
+            if row is not None:
                 # The row of who had it goes.
-                handed_out.number = left._rows[place].number
+                handed_out.number = row.number
                 left._rows[place] = handed_out
         for poll_id, together in list(left._by_id.items()):
             kept = [each for each in together if _identity(each.task) not in left._offered]

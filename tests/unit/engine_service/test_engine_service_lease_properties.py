@@ -61,6 +61,8 @@ class Worker:
 
     poll_id: str = ""
     most_tasks: int = 1
+    #: Whether its last poll had a fault for an answer, so that the next one is the same.
+    repeats: bool = False
     #: Its poll, waiting or answered; None for one that the engine has not or no more.
     poll: Call | None = None
     is_waiting: bool = False
@@ -171,7 +173,11 @@ class Workers(RuleBasedStateMachine):
 
     def read_tasks(self, worker: Worker, answer: Answer | SwfFault) -> None:
         worker.is_waiting = False
-        if isinstance(answer, SwfFault) or not (answer.get("taskToken") or "tasks" in answer):
+        if isinstance(answer, SwfFault):
+            worker.poll, worker.repeats = None, True
+            return
+        worker.repeats = False
+        if not (answer.get("taskToken") or "tasks" in answer):
             worker.poll = None
             return
         worker.tasks = answer.get("tasks", [answer])
@@ -210,7 +216,8 @@ class Workers(RuleBasedStateMachine):
         worker = self.some(which, [worker for worker in self.workers if worker.is_free])
         self.polls += 1
         has_id |= not self.reads_at_once
-        self.begin_poll(worker, f"p{self.polls}" if has_id else "", most_tasks, is_full)
+        poll_id = worker.poll_id if worker.repeats else f"p{self.polls}" if has_id else ""
+        self.begin_poll(worker, poll_id, most_tasks, is_full)
 
     def begin_poll(self, worker: Worker, poll_id: str, most_tasks: int, is_full: bool = False) -> None:
         worker.poll_id, worker.most_tasks = poll_id, most_tasks
@@ -413,6 +420,11 @@ class Workers(RuleBasedStateMachine):
         self.turn()
         for worker in self.workers:
             if worker.is_waiting and worker.poll is not None and self.scene.service.withdraw(worker.poll):
+                worker.is_waiting = False
+        for worker in [worker for worker in self.workers if worker.repeats and worker.is_free]:
+            self.begin_poll(worker, worker.poll_id, 1)
+            if worker.is_waiting and worker.poll is not None:
+                assert self.scene.service.withdraw(worker.poll)
                 worker.is_waiting = False
         for _ in range(len(self.workers)):
             if any(worker.tasks for worker in self.workers):
