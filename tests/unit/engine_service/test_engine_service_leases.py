@@ -471,3 +471,49 @@ def test_a_wrong_token_is_refused(scene: Scene) -> None:
 
     with pytest.raises(Exception, match="Invalid token"):
         give_back(scene, decision, "p1")
+
+
+# Turns that are held
+
+
+def wait(scene: Scene) -> None:
+    scene.note(scene.service.durable(wait=True))
+
+
+def begin_and_wait(scene: Scene, call: Call) -> Answer:
+    scene.turn(call)
+    wait(scene)
+    return scene.answer(call)
+
+
+@pytest.mark.usefixtures("slow_disk")
+@pytest.mark.parametrize("how", ["given back", "lease over"])
+def test_what_lost_turns_had_handed_out_again_is_handed_out_by_the_next(busy: Scene, how: str) -> None:
+    poll = busy.make("PollForDecisionTask", domain=DOMAIN, taskList={"name": "tl"})
+    token = begin_and_wait(busy, poll)["taskToken"]
+    decisions = [schedule(name) for name in "abc"]
+    begin_and_wait(busy, busy.make("RespondDecisionTaskCompleted", taskToken=token, decisions=decisions))
+    leased, other = poll_of("p1", 8), poll_of("p2", 8)
+    begin_and_wait(busy, leased)
+    mine = tasks(busy, leased)
+    if how == "given back":
+        for task in mine[1:]:
+            begin_and_wait(busy, of_not_begun(task, "p1"))
+
+    with no_file_grows():
+        if how == "lease over":
+            busy.service.offer_rest(leased)
+        busy.turn(other)
+        assert other not in busy.answers
+        wait(busy)
+    busy.pass_time(2)
+    again = poll_of("p2", 8)
+    begin_and_wait(busy, again)
+
+    assert sorted(ids(busy, again)) == ["b", "c"]
+    for task in mine[1:]:
+        begin_and_wait(busy, of_not_begun(task, "p1"))
+    last = poll_of("p3", 8)
+    busy.turn(last)
+    wait(busy)
+    assert ids(busy, last) == []
