@@ -174,11 +174,9 @@ class HandOuts:
         in_table = {_identity(row.task): (place, row) for place, row in left._rows.items()}
         for identity, handed_out in self._offered.items():
             place, row = in_table.get(identity, (0, None))
-            number, handed_out.number = handed_out.number, None
-            if identity in left._offered or (row is not None and handed_out.poll_id and row.number == number):
-                # The table says it, or that this hand-out is not among the lost.
+            if identity in left._offered:
                 continue
-            handed_out.poll_id, handed_out.call = "", None
+            handed_out.poll_id, handed_out.call, handed_out.number = "", None, None
             left._offered[identity] = handed_out
             left._unwritten.append(handed_out)
             if row is not None:

@@ -111,6 +111,8 @@ class Engine:
     service: Service
     server: Server
     port: int
+    #: How often it was asked what is on offer.
+    asked: int = 0
 
     async def connect(self, name: str = "engine.sock") -> Caller:
         return Caller(*await asyncio.open_unix_connection(str(self.folder / name)))
@@ -153,8 +155,9 @@ class Engine:
 
     async def offered(self) -> list[str]:
         """What is on offer; it is taken."""
-        await self.schedule("z", "last")
-        found = await self.until_offered("last")
+        self.asked += 1
+        await self.schedule("z", f"last-{self.asked}")
+        found = await self.until_offered(f"last-{self.asked}")
         found.remove("z")
         return found
 
@@ -229,6 +232,19 @@ async def test_one_task_comes_without_a_lease(engine: Engine) -> None:
 
 
 @on_an_engine
+async def test_decision_tasks_come_without_a_lease(engine: Engine) -> None:
+    for name in "ab":
+        await engine.call("StartWorkflowExecution", {"domain": "d", "workflowId": name, "workflowType": TYPE})
+    caller = await engine.connect()
+    caller.send(message("PollForDecisionTask", POLL, headers={"X-Flowyd-Poll": "p", "X-Flowyd-Tasks": "8"}))
+
+    answered = json.loads((await caller.read()).body)
+
+    assert len(answered["tasks"]) == 2
+    assert BEGIN_BEFORE not in answered
+
+
+@on_an_engine
 async def test_nobody_gets_several_over_tcp_or_through_a_gate(engine: Engine) -> None:
     await engine.schedule("abc")
     over_tcp = Caller(*await asyncio.open_connection("127.0.0.1", engine.port))
@@ -281,16 +297,16 @@ async def test_what_lies_unread_when_the_lease_ends_counts(engine: Engine) -> No
     other = await engine.connect()
     other.begin_poll("other")
     await asyncio.sleep(0.01)
-    # From here on the engine's loop stands still; what is sent is not read.
     connected = socket.socket(fileno=os.dup(caller.writer.get_extra_info("socket").fileno()))
     assert caller.begin_before is not None
-    connected.send(answer(caller.tasks[0]) + answer(caller.tasks[1]))
-    while time.monotonic() < caller.begin_before:
+    # Sent in the round of the loop that looks at the lease, when it has seen what there is to read.
+    sent = answer(caller.tasks[0]) + answer(caller.tasks[1])
+    asyncio.get_running_loop().call_at(caller.begin_before - 0.001, connected.sendall, sent)
+    while time.monotonic() < caller.begin_before + 0.01:
         time.sleep(0.001)
-    time.sleep(0.01)
-    connected.close()
 
     assert await other.read_tasks() == ["d"]
+    connected.close()
 
 
 @on_an_engine
@@ -319,6 +335,8 @@ async def test_who_has_polled_again_has_no_lease(engine: Engine) -> None:
     await engine.schedule("z", "last")
 
     assert await caller.read_tasks() == ["z"]
+    await lease_is_over()
+    assert await engine.offered() == []
 
 
 @on_an_engine
@@ -339,6 +357,8 @@ async def test_who_has_polled_with_an_answer_has_no_lease(engine: Engine) -> Non
     await engine.schedule("z", "last")
 
     assert await caller.read_tasks() == ["z"]
+    await lease_is_over()
+    assert await engine.offered() == []
 
 
 @on_an_engine
@@ -351,6 +371,7 @@ async def test_who_has_hung_up_has_no_lease(engine: Engine) -> None:
     await lease_is_over()
 
     assert await engine.offered() == []
+    assert not engine.server._leases._leases
 
 
 @on_an_engine
@@ -363,6 +384,8 @@ async def test_each_answer_has_a_lease_of_its_own(engine: Engine) -> None:
     caller.send(*map(answer, caller.tasks))
     for _ in caller.tasks:
         await caller.read()
+    # So much later that the end of the first lease is well before that of the second.
+    await asyncio.sleep(LEASE_S / 2)
     assert await caller.poll("p2", 2) == ["d", "e"]
     assert await later.poll("p3", 2) == ["f"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -375,6 +376,9 @@ def test_a_give_back_that_is_acknowledged_after_a_failed_turn_is_known_to_the_ne
     failing_turn(scene, of_not_begun(mine[2], "p1"))
     give_back(scene, mine[2], "p1")
 
+    scene.service.checkpoint()
+    with sqlite3.connect(scene.database) as connection:
+        assert connection.execute("SELECT count(*) FROM hand_out").fetchone()[0] == len(mine)
     scene.reopen()
 
     assert taken(scene, "p2") == ["c"]
