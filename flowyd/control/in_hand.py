@@ -1,8 +1,10 @@
 """What a worker has in hand, in a file of its own that outlives it and its supervisor.
 
-One record at the start of the file: a checksum and the length of what follows, in a line, then JSON. The
-worker writes each record over the one before in one pwrite, so a kill leaves one of the two, and a record cut
-in half is known by its checksum. While the worker lives it holds a POSIX lock on the file.
+One record at the start of the file: a line of three numbers, then JSON. The numbers are the checksum and the
+length of the JSON, and how many of the tasks were begun. The worker writes each record over the one before in
+one pwrite, so a kill leaves one of the two, and a record cut in half is known by its checksum. The third
+number is outside of the checksum and always at the same place: beginning the next of several tasks writes it
+alone. While the worker lives it holds a POSIX lock on the file.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ from __future__ import annotations
 import zlib
 
 import msgspec
+from msgspec.structs import replace
 
 from flowyd.control.reports import TaskInHand
 from flowyd.errors import ProtocolError
 
 #: No record is longer; a concurrent worker has hundreds of tasks at most.
 RECORD_BYTES = 4 * 1024 * 1024
-_HEAD_BYTES = len(b"00000000 00000000\n")
+#: Where in the file it says how many tasks were begun.
+BEGUN_AT = len(b"00000000 00000000 ")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,7 +34,7 @@ class PollUnderWay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     poll_id: str
 
 
-class InHand(msgspec.Struct, frozen=True, kw_only=True):
+class InHand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A worker and what it has in hand."""
 
     pid: int
@@ -42,6 +46,27 @@ class InHand(msgspec.Struct, frozen=True, kw_only=True):
     #: Tasks handed out to it and not answered yet, as far as it knows.
     tasks: tuple[TaskInHand, ...] = ()
     polls: tuple[PollUnderWay, ...] = ()
+    #: The id of the poll that gave it the tasks, where it begins them one after the other and can give the
+    #: others back: activity tasks of a local engine. Empty: all of its tasks are begun.
+    came_with: str = ""
+    #: How many of the tasks were begun, the first of them first; of no meaning without `came_with`. Of a
+    #: record the number in the first line counts: it may be newer than the JSON.
+    begun: int = 1
+
+    @property
+    def answered(self) -> tuple[TaskInHand, ...]:
+        """The tasks before the one that is run: their answers were sent, though perhaps never read."""
+        return self.tasks[: self.begun - 1] if self.came_with else ()
+
+    @property
+    def running(self) -> tuple[TaskInHand, ...]:
+        """The task that is run; where it is not known which one is, all."""
+        return self.tasks[self.begun - 1 : self.begun] if self.came_with else self.tasks
+
+    @property
+    def not_begun(self) -> tuple[TaskInHand, ...]:
+        """The tasks behind those begun."""
+        return self.tasks[self.begun :] if self.came_with else ()
 
 
 _decode = msgspec.json.Decoder(InHand).decode
@@ -50,7 +75,12 @@ _decode = msgspec.json.Decoder(InHand).decode
 def encode_in_hand(in_hand: InHand) -> bytes:
     """The record."""
     body = _encode(in_hand)
-    return b"%08x %08x\n%b" % (zlib.crc32(body), len(body), body)
+    return b"%08x %08x %b\n%b" % (zlib.crc32(body), len(body), encode_begun(in_hand.begun), body)
+
+
+def encode_begun(number: int) -> bytes:
+    """What goes to `BEGUN_AT` of a record when so many of its tasks were begun."""
+    return b"%08x" % number
 
 
 def decode_in_hand(record: bytes) -> InHand | None:
@@ -61,12 +91,14 @@ def decode_in_hand(record: bytes) -> InHand | None:
     """
     if not record:
         return None
-    head, body = record[:_HEAD_BYTES], record[_HEAD_BYTES:]
+    head, _, body = record.partition(b"\n")
     try:
-        checksum, length = (int(part, 16) for part in head.split())
+        numbers = [int(part, 16) for part in head.split()]
+        # A record of an older flowyd has two: all of its tasks are begun.
+        checksum, length, begun = (*numbers, 1) if len(numbers) == 2 else numbers
         body = body[:length]
-        if len(body) != length or zlib.crc32(body) != checksum:
-            raise ProtocolError("the record is cut off")
-        return _decode(body)
+        if len(body) != length or zlib.crc32(body) != checksum or begun < 1:
+            raise ProtocolError("the record is cut off or altered")
+        return replace(_decode(body), begun=begun)
     except (ValueError, msgspec.MsgspecError) as error:
         raise ProtocolError(f"no record of tasks in hand: {error}") from error

@@ -56,7 +56,7 @@ class Burials:
         self.roster.changed = True
 
     def _bury(self, child: Child, status: int) -> None:
-        self.succession.look_at_file(child)
+        left = self.succession.look_at_file(child)
         oom = self.memory.killed_since_last_look()
         death = describe_death(status, stop_reason=child.stop_reason, killed=child.killed, out_of_memory=oom)
         expected = child.stopping and not child.killed and not child.hung
@@ -72,7 +72,7 @@ class Burials:
         )
         if os.waitstatus_to_exitcode(status) == HANDED_ON:
             self._hand_on(child)
-        self._answer_for(child, death)
+        self._answer_for(child, left, death)
         self.succession.answered_for(child, has_successor=self.roster.ending is Ending.NO)
         pool = self.roster.pools.get(child.pool)
         if pool is not None and not expected:
@@ -97,15 +97,23 @@ class Burials:
                 extra={"action": "fatal", "pool": pool.name},
             )
 
-    def _answer_for(self, child: Child, death: str) -> None:
-        """Sees to the tasks that a dead worker had in hand."""
+    def _answer_for(self, child: Child, left: InHand | None, death: str) -> None:
+        """Sees to the tasks that a dead worker had in hand.
+
+        Args:
+            left: what its file says, where there is one.
+        """
         pool = self.roster.pools.get(child.pool)
         self.fates.died(child, death, limit=pool.config.quarantine_deaths if pool and pool.config else None)
+        how = f"{death} (pool {child.pool}, pid {child.pid})"
+        if left is not None:
+            self.errands.give_back(left, how)
+            for task in left.answered:
+                self.errands.fail(task, f"{WORKER_DIED}: {how}")
         decisions = []
         for task in child.in_hand.values():
             if task.kind == PoolKind.ACTIVITY.value:
-                where = f"{WORKER_DIED}: {death} (pool {child.pool}, pid {child.pid})"
-                self.errands.fail(task, where, child.last_words())
+                self.errands.fail(task, f"{WORKER_DIED}: {how}", child.last_words())
             else:
                 decisions.append(task)
         if pool is not None and self.roster.ending is Ending.NO:

@@ -9,8 +9,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from flowyd.control.in_hand import InHand
 from flowyd.control.reports import TaskInHand
-from flowyd.worker.spec import TASK_CLOSED, TASK_OPEN, Errand, Obituary, ServiceSpec
+from flowyd.worker.spec import NOT_BEGUN, TASK_CLOSED, TASK_OPEN, Errand, Obituary, ServiceSpec
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Errands:
     LIMIT_S = 40.0
 
     def __init__(self, settled: Callable[[Iterable[str]], None]) -> None:
-        """`settled`: is told the tokens of tasks that were failed, or given up."""
+        """`settled`: is told the tokens of tasks that were failed, given back, or given up."""
         self._settled = settled
         self._obituaries: list[Obituary] = []
         self._questions: list[tuple[int, TaskInHand]] = []
@@ -50,6 +51,27 @@ class Errands:
     def fail(self, task: TaskInHand, reason: str, details: str = "") -> None:
         """Has the activity task failed, because its worker died or no worker is to have it."""
         self._obituaries.append(Obituary(task=task, reason=reason, details=details))
+
+    def give_back(self, left: InHand, how: str) -> None:
+        """Has the activity tasks that a dead worker had not begun offered to others.
+
+        Args:
+            how: such as "killed by SIGKILL (pool images, pid 4711)".
+        """
+        if not left.not_begun:
+            return
+        for task in left.not_begun:
+            reason = f"{NOT_BEGUN}: {how}"
+            self._obituaries.append(Obituary(task=task, reason=reason, came_with=left.came_with))
+        logger.info(
+            "%s[%d] had not begun all that it had in hand; given back: %s",
+            left.pool,
+            left.pid,
+            ", ".join(
+                f"{task.type_name} {task.activity_id} of {task.workflow_id}" for task in left.not_begun
+            ),
+            extra={"action": "in-hand", "pool": left.pool},
+        )
 
     def ask(self, pid: int, task: TaskInHand) -> None:
         """Has somebody find out whether the child's task is still open."""
@@ -104,7 +126,7 @@ class Errands:
             del self._tries[token]
             self._settled([token])
             logger.error(
-                "activity task %s of %s is left to time out: nobody took the news that it failed (%s)",
+                "activity task %s of %s is left to time out: nobody took the news (%s)",
                 obituary.task.activity_id,
                 obituary.task.workflow_id,
                 obituary.reason,

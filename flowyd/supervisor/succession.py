@@ -2,7 +2,7 @@
 
 A legacy is what a new worker is given at its start: a file of its own, the decision tasks of dead workers of
 its pool, and the polls of the worker that had its slot before. Activity tasks are no legacy: an errand tells
-the service that they failed.
+the service that they failed, or gives back what was not begun.
 """
 
 from __future__ import annotations
@@ -80,19 +80,24 @@ class Succession:
         self._estates.settle(child.inherited)
 
     def in_hand(self, child: Child) -> list[TaskInHand]:
-        """What a living child has in hand; of several decision tasks only the file names all."""
+        """What a living child runs or will answer; of several decision tasks only the file names all."""
         estate = self._estates.of_living(child.pid)
-        tasks = {task.task_token: task for task in estate.tasks} if estate is not None else {}
+        tasks = {task.task_token: task for task in estate.running} if estate is not None else {}
         return list((tasks | child.in_hand).values())
 
-    def look_at_file(self, child: Child) -> None:
-        """Goes by the dead child's file for what it had in hand: it is newer than its last report."""
+    def look_at_file(self, child: Child) -> InHand | None:
+        """Goes by the dead child's file for what it ran: it is newer than its last report.
+
+        Returns:
+            the file's whole content; None: there was none.
+        """
         estate = self._estates.of_dead(child.pid)
         if estate is None:
-            return
-        child.in_hand = {task.task_token: task for task in estate.tasks}
+            return None
+        child.in_hand = {task.task_token: task for task in estate.running}
         if (pool := self._pools.get(child.pool)) is not None and estate.polls:
             pool.polls[child.slot] = estate.polls
+        return estate
 
     def answered_for(self, child: Child, *, has_successor: bool) -> None:
         """The crew has seen to the dead child's tasks: those that it left to time out are settled."""
@@ -113,10 +118,11 @@ class Succession:
                 extra={"action": "in-hand", "pool": left.pool},
             )
         pool = self._pool_for(left)
-        reason = f"{WORKER_DIED}: it ended with the daemon (pool {left.pool}, pid {left.pid})"
-        for task in left.tasks:
+        how = f"it ended with the daemon (pool {left.pool}, pid {left.pid})"
+        self._errands.give_back(left, how)
+        for task in (*left.answered, *left.running):
             if task.kind == PoolKind.ACTIVITY.value:
-                self._errands.fail(task, reason)
+                self._errands.fail(task, f"{WORKER_DIED}: {how}")
             elif pool is None:
                 logger.error("nobody decides %s any more", task.workflow_id, extra={"action": "in-hand"})
                 self._estates.settle([task.task_token])

@@ -211,10 +211,38 @@ class LeanClient:
             for each call, as far as it is known, why it was refused; None: it was carried out. Those that
             the list lacks may have been carried out.
         """
+        return self._call_all(action, requests, stream=stream)
+
+    def give_back(self, poll_id: str, requests: Sequence[Request]) -> list[FlowydError | None]:
+        """Gives activity tasks back that were not begun, to be offered again, in one message.
+
+        An engine that does not know of it fails them.
+
+        Args:
+            poll_id: that of the poll that gave them; the engine leaves alone what another one has meanwhile.
+            requests: for each task what RespondActivityTaskFailed takes.
+
+        Returns:
+            as `call_all`.
+
+        Raises:
+            UnreachableError: nobody listens.
+        """
+        headers = b"X-Flowyd-Not-Begun: %b\r\n" % poll_id.encode()
+        return self._call_all("RespondActivityTaskFailed", requests, headers=headers)
+
+    def _call_all(
+        self,
+        action: str,
+        requests: Sequence[Request],
+        *,
+        headers: bytes = b"",
+        stream: AnswerStream | None = None,
+    ) -> list[FlowydError | None]:
         outcomes: list[FlowydError | None] = []
         connection = self._connection() if stream is None else stream.connection
         try:
-            connection.send(b"".join([self._message(action, each, b"") for each in requests]))
+            connection.send(b"".join([self._message(action, each, headers) for each in requests]))
             for _ in range(len(requests) + (stream.sent if stream is not None else 0)):
                 response = connection.receive()
                 outcomes.append(refusal_of(response))

@@ -21,7 +21,8 @@ from flowyd.sdk.registry import ActivityRegistration
 from flowyd.swf.client import Answer, PollingClient, Request, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.ahead import Sender, SentAhead, give_back
+from flowyd.worker.ahead import Sender, give_back
+from flowyd.worker.answers import SentAhead
 from flowyd.worker.calling import call_through
 from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
@@ -239,6 +240,7 @@ class ActivityWorker:
             task,
             limit_s=None if usual is None else usual + LATE_S,
             together=together if len(together) > 1 else (),
+            came_with=self._poller.came_with if len(together) > 1 else "",
         )
         self._answers.answered = ""
         setproctitle.setproctitle(f"{self._title}: {task.type_name} {task.activity_id} of {task.workflow_id}")

@@ -6,12 +6,15 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from flowyd.errors import UnreachableError
 from flowyd.swf.client import Answer, Request, SwfClient
 from flowyd.swf.faults import InternalFailure, SwfFault, ThrottlingException
 
 logger = logging.getLogger(__name__)
+
+_Outcome = TypeVar("_Outcome")
 
 #: Pauses between tries: from first, doubling, to longest; a restarted engine is back within the first few.
 FIRST_PAUSE_S = 0.05
@@ -69,15 +72,30 @@ def call_through(
         SwfFault: the service refused.
         UnreachableError: it did not come back within the time.
     """
+    return come_through(lambda: client.call(action, request), action, within_s=within_s, wait=wait)
+
+
+def come_through(
+    attempt: Callable[[], _Outcome],
+    what: str,
+    *,
+    within_s: float,
+    wait: Callable[[float], object] = time.sleep,
+) -> _Outcome:
+    """What the attempt comes to, repeated as `call_through` does.
+
+    Raises:
+        Exception: what the last attempt raised.
+    """
     deadline = time.monotonic() + within_s
     pauses = Pauses()
     while True:
         try:
-            return client.call(action, request)
+            return attempt()
         except (UnreachableError, SwfFault) as error:
             pause = pauses.next_s()
             if not passing(error) or time.monotonic() + pause >= deadline:
                 raise
-            logger.debug("%s again in %.2f s: %s", action, pause, error)
+            logger.debug("%s again in %.2f s: %s", what, pause, error)
             if wait(pause):
                 raise

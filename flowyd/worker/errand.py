@@ -1,8 +1,14 @@
-"""What a short-lived child does at the service for the supervisor: fail dead workers' tasks, look one up."""
+"""What a short-lived child does at the service for the supervisor.
+
+It fails dead workers' tasks, gives back those that they had not begun, or looks one up.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import cast
 
 from flowyd.control.reports import TaskInHand
 from flowyd.errors import FlowydError
@@ -11,6 +17,7 @@ from flowyd.swf.client import SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
 from flowyd.worker.calling import call_through, passing
+from flowyd.worker.giving_back import GivingBack, give_back
 from flowyd.worker.service import client_of
 from flowyd.worker.spec import TASK_CLOSED, TASK_OPEN, Errand, Obituary
 
@@ -30,8 +37,7 @@ def run_errand(errand: Errand) -> int:
     set_up_logging(errand.log_level, style=LogStyle.PREFIXED)
     client = client_of(errand.service)
     try:
-        for obituary in errand.obituaries:
-            _deliver(client, obituary)
+        _deliver(client, errand.obituaries)
         if errand.question is not None:
             is_open = task_is_open(client, errand.service.domain, errand.question)
             return TASK_OPEN if is_open else TASK_CLOSED
@@ -41,21 +47,49 @@ def run_errand(errand: Errand) -> int:
     return 0
 
 
-def _deliver(client: SwfClient, obituary: Obituary) -> None:
-    request = {
-        "taskToken": obituary.task.task_token,
-        "reason": obituary.reason[:REASON_CHARACTERS],
-        "details": obituary.details[-DATA_CHARACTERS:],
-    }
+def _deliver(client: SwfClient, obituaries: Sequence[Obituary]) -> None:
+    """Fails the tasks, and gives back those that came together in one message."""
+    giving_back = cast("GivingBack", client) if hasattr(client, "give_back") else None
+    for poll_id, together in groupby(obituaries, lambda obituary: obituary.came_with):
+        if poll_id and giving_back is not None:
+            _give_back(giving_back, poll_id, list(together))
+            continue
+        for obituary in together:
+            _fail(client, obituary)
+
+
+def _fail(client: SwfClient, obituary: Obituary) -> None:
     try:
-        call_through(client, "RespondActivityTaskFailed", request, within_s=WITHIN_S)
-    except UnknownResourceFault:
-        logger.debug("task %s was closed before it could be failed", obituary.task.activity_id)
+        call_through(client, "RespondActivityTaskFailed", _request(obituary), within_s=WITHIN_S)
     except SwfFault as fault:
         # Such as a token of another service: it must not keep the others from being told.
         if passing(fault):
             raise
-        logger.warning("task %s cannot be failed: %s", obituary.task.activity_id, fault)
+        _log_refused(obituary, fault)
+
+
+def _give_back(client: GivingBack, poll_id: str, obituaries: Sequence[Obituary]) -> None:
+    requests = [_request(obituary) for obituary in obituaries]
+    outcomes = give_back(client, poll_id, requests, within_s=WITHIN_S)
+    for obituary, refusal in zip(obituaries, outcomes, strict=True):
+        if refusal is not None:
+            _log_refused(obituary, refusal)
+
+
+def _request(obituary: Obituary) -> dict[str, str]:
+    return {
+        "taskToken": obituary.task.task_token,
+        "reason": obituary.reason[:REASON_CHARACTERS],
+        "details": obituary.details[-DATA_CHARACTERS:],
+    }
+
+
+def _log_refused(obituary: Obituary, refusal: FlowydError) -> None:
+    activity_id = obituary.task.activity_id
+    if isinstance(refusal, UnknownResourceFault):
+        logger.debug("task %s was closed before its worker's death was told", activity_id)
+        return
+    logger.warning("task %s cannot be answered for: %s", activity_id, refusal)
 
 
 def task_is_open(client: SwfClient, domain: str, task: TaskInHand) -> bool:

@@ -4,10 +4,12 @@ The file is for whoever answers for the worker after a kill -9, be it of the who
 the machine, so it is written without fsync, and once for each task: with a task goes the id under which the
 next poll will be sent, while the task is still in hand. An id that was never sent is to the service that of a
 new poll. A task leaves the file with the next record after it was answered; to answer it again does no harm.
+Of tasks that came together the file says how many were begun: one small write for each but the first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -15,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from flowyd.control.in_hand import InHand, PollUnderWay, encode_in_hand
+from flowyd.control.in_hand import BEGUN_AT, InHand, PollUnderWay, encode_begun, encode_in_hand
 from flowyd.control.reports import TaskInHand
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,9 @@ class Hand:
         self._owner = inherited
         self._fd = fd
         self._tasks: Sequence[TaskInHand] = ()
+        #: The poll that gave them, and how many of them were begun; see `InHand`.
+        self._came_with = ""
+        self._begun = 1
         #: Tasks of dead workers that wait for their turn, by token.
         self._waiting = {task.task_token: task for task in inherited.tasks} if inherited else {}
         #: Polls whose answers were not read, by action and task list, and which are still to be sent.
@@ -58,10 +63,11 @@ class Hand:
         if known is None and poll_id:
             self._polls[place] = PollUnderWay(action=action, task_list=task_list, poll_id=poll_id)
             self._is_written = False
-        if self._waiting or tasks is not self._tasks:
+        if self._waiting:
             self._waiting.clear()
-            self._tasks = tasks
             self._is_written = False
+        if tasks is not self._tasks:
+            self._take(tasks, "", 1)
         if not self._is_written:
             self._write()
         return poll_id
@@ -90,8 +96,14 @@ class Hand:
         if self._tasks:
             self.hold(())
 
-    def hold(self, tasks: Sequence[TaskInHand]) -> None:
-        """These tasks are in hand, and those before no more."""
+    def hold(self, tasks: Sequence[TaskInHand], came_with: str = "", *, begun: int = 1) -> None:
+        """These tasks are in hand, and those before no more.
+
+        Args:
+            came_with: the id of the poll that gave them, if they are begun one after the other; empty: all
+                are begun.
+            begun: how many of them are, the first of them first.
+        """
         if self._waiting:
             for task in self._tasks:
                 self._waiting.pop(task.task_token, None)
@@ -100,20 +112,46 @@ class Hand:
             for place in self._unsent:
                 del self._polls[place]
             self._unsent.clear()
-        self._tasks = tasks
+        self._take(tasks, came_with, begun)
         self._write()
+
+    def begin(self, number: int) -> None:
+        """So many of the tasks in hand are begun from now on, the first of them first; never fewer."""
+        if number <= self._begun:
+            return
+        self._begun = number
+        self._put(encode_begun(number), BEGUN_AT)
+
+    def _take(self, tasks: Sequence[TaskInHand], came_with: str, begun: int) -> None:
+        self._tasks, self._came_with, self._begun = tasks, came_with, begun
+        self._is_written = False
 
     def _write(self) -> None:
         self._is_written = True
         if self._fd is None or self._owner is None:
             return
-        tasks = self._tasks
+        tasks, came_with = self._tasks, self._came_with
         if self._waiting:
             held = {task.task_token: task for task in (*tasks, *self._waiting.values())}
-            tasks = tuple(held.values())
-        record = replace(self._owner, tasks=tasks, polls=tuple(self._polls.values()))
+            # Not all of these came with one poll: whoever answers for them must take them for begun.
+            tasks, came_with = tuple(held.values()), ""
+        record = replace(
+            self._owner,
+            tasks=tasks,
+            polls=tuple(self._polls.values()),
+            came_with=came_with,
+            begun=self._begun,
+        )
+        self._put(encode_in_hand(record), 0)
+
+    def _put(self, content: bytes, place: int) -> None:
+        if self._fd is None:
+            return
         try:
-            os.pwrite(self._fd, encode_in_hand(record), 0)
+            os.pwrite(self._fd, content, place)
         except OSError as error:
             logger.warning("what is in hand is not written down any more: %s", error)
+            # It would be wrong from now on, such as that a task was not begun; reports go on to be right.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
             self._fd = None

@@ -49,16 +49,25 @@ class Reporter:
         )
 
     def running(
-        self, task: TaskInHand, *, limit_s: float | None, together: Sequence[TaskInHand] = ()
+        self,
+        task: TaskInHand,
+        *,
+        limit_s: float | None,
+        together: Sequence[TaskInHand] = (),
+        came_with: str = "",
     ) -> None:
         """Reports that the task is being run and for how long at most.
 
         Args:
             together: all that is in hand, the task among it; empty: it is alone.
+            came_with: the id of the poll that gave them, if none behind the task is begun; see `Hand.hold`.
         """
         tasks = together or (task,)
+        number = tasks.index(task) + 1 if came_with else 1
         if tasks is not self.hand.tasks:
-            self.hand.hold(tasks)
+            self.hand.hold(tasks, came_with, begun=number)
+        elif came_with:
+            self.hand.begin(number)
         now = time.monotonic()
         # The others are in the file. The supervisor reads a pipe's worth of reports every 50 ms: longer ones
         # would fill it.

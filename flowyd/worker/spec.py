@@ -59,13 +59,16 @@ class WorkerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obituary:
-    """An activity task that no worker will answer any more, and what its execution is told."""
+    """An activity task that its worker will not answer any more, and what its execution is told."""
 
     task: TaskInHand
     #: Such as "worker died: killed by SIGKILL (pool images, pid 4711)".
     reason: str
     #: The last lines of a dead worker's stderr.
     details: str = ""
+    #: The id of the poll that gave a task which was not begun: it is given back, for another worker. The
+    #: reason is then for a service that cannot take it back, and says that the task was not begun.
+    came_with: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ class Errand:
     """What a short-lived child asks or tells the service for the supervisor, which speaks no SWF."""
 
     service: ServiceSpec
-    #: Fail these activity tasks.
+    #: Fail these activity tasks, or give them back.
     obituaries: tuple[Obituary, ...] = ()
     #: Exit with OPEN or CLOSED for this task.
     question: TaskInHand | None = None
@@ -82,6 +85,8 @@ class Errand:
 
 #: How the reason begins when a worker died: by it a decider tells that from the activity's own failures.
 WORKER_DIED = "worker died"
+#: How it begins when the worker had not come to the task yet.
+NOT_BEGUN = f"{WORKER_DIED} before it began the task"
 #: How it begins when a task is not run any more because it killed too many of them.
 QUARANTINED = "quarantined"
 
