@@ -461,7 +461,7 @@ class Workers(RuleBasedStateMachine):
 
 TestWorkers = Workers.TestCase
 TestWorkers.settings = settings(
-    max_examples=settings().max_examples // 2, stateful_step_count=40, deadline=None
+    max_examples=settings().max_examples // 4, stateful_step_count=40, deadline=None
 )
 
 
@@ -496,6 +496,6 @@ class HeldWorkers(Workers):
 
 
 HeldWorkers.TestCase.settings = settings(
-    max_examples=settings().max_examples // 2, stateful_step_count=40, deadline=None
+    max_examples=settings().max_examples // 4, stateful_step_count=40, deadline=None
 )
 TestHeldWorkers = pytest.mark.usefixtures("slow_disk")(HeldWorkers.TestCase)
