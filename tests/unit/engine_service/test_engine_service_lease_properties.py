@@ -277,8 +277,13 @@ class Workers(RuleBasedStateMachine):
         return [worker for worker in self.workers if worker.is_leased and not worker.under_way]
 
     @precondition(lambda self: self.leased())
-    @rule(which=WHICH, follows=st.sampled_from(["a turn", "a turn", "a turn that fails", "nothing"]))
-    def end_lease(self, which: int, follows: str) -> None:
+    @rule(
+        which=WHICH,
+        follows=st.sampled_from(["a turn", "a turn", "a turn that fails", "nothing"]),
+        others_go_on=st.booleans(),
+    )
+    def end_lease(self, which: int, follows: str, others_go_on: bool) -> None:
+        """`others_go_on`: somebody polls and begins what is on offer."""
         worker = self.some(which, self.leased())
         worker.may_go_on = worker.is_leased = False
         rest = {key_of(task) for task in worker.tasks[worker.answered + 1 :]}
@@ -289,6 +294,10 @@ class Workers(RuleBasedStateMachine):
             self.turn(is_full=follows == "a turn that fails")
         if follows == "a turn":
             self.see_rest_dealt(rest, waiting)
+        if others_go_on and any(worker.is_free for worker in self.workers):
+            self.poll(which, 3, has_id=True, is_full=False)
+            for beginner in self.beginners():
+                self.begin_next(beginner)
 
     def see_rest_dealt(self, rest: set[Key], waiting: list[Worker]) -> None:
         dealt = {key_of(task) for worker in waiting for task in worker.tasks}
@@ -366,9 +375,11 @@ class Workers(RuleBasedStateMachine):
         worker.tasks, worker.is_leased = [], False
         self.begin_poll(worker, worker.poll_id, most_tasks)
 
-    @rule(just_sent=st.lists(WHICH, max_size=2))
-    def end_the_engine(self, just_sent: list[int]) -> None:
+    @rule(just_sent=st.lists(WHICH, max_size=2), is_so=st.sampled_from([False, False, True]))
+    def end_the_engine(self, just_sent: list[int], is_so: bool) -> None:
         """`just_sent`: workers that sent an answer, and went on, which the engine has not read."""
+        if not is_so:
+            return
         for which in just_sent:
             if self.busy():
                 worker = self.some(which, self.busy())
@@ -400,6 +411,16 @@ class Workers(RuleBasedStateMachine):
     def nobody_waits_for_what_nobody_has(self) -> None:
         if any(worker.is_waiting for worker in self.workers):
             assert self.open <= self.in_hands()
+
+    @invariant()
+    def nothing_is_on_offer_that_somebody_runs(self) -> None:
+        on_offer = self.scene.service._dealing._hand_outs.offered()
+        running = {
+            (task["workflowExecution"]["runId"], task["startedEventId"])
+            for worker in self.workers
+            for task in worker.tasks[worker.answered : worker.begun]
+        }
+        assert running.isdisjoint((each.run_id, each.task.started_event_id) for each in on_offer)
 
     def in_hands(self) -> set[Key]:
         had = [task for worker in self.workers for task in worker.in_hand]
