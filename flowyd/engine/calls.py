@@ -8,6 +8,7 @@ decision tasks that a poll takes early (`Call.takes_early`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,20 @@ EMPTY_ANSWERS = {
     "PollForActivityTask": b'{"startedEventId":0}',
     "PollForDecisionTask": b'{"previousStartedEventId":0,"startedEventId":0}',
 }
+
+
+#: How the answer to a poll with several tasks begins.
+_SEVERAL = b'{"tasks":['
+
+
+def together(answers: Sequence[bytes]) -> bytes:
+    """The answer with all these tasks to a poll that takes several; that of the one if it is only one."""
+    return answers[0] if len(answers) == 1 else b"%b%b]}" % (_SEVERAL, b",".join(answers))
+
+
+def is_leased(action: str, answer: bytes) -> bool:
+    """Whether an answer has several activity tasks, which are on lease (`leases`)."""
+    return action == "PollForActivityTask" and answer.startswith(_SEVERAL)
 
 
 def may_wait(action: str | None, *, waits_for_close: bool) -> bool:
@@ -42,8 +57,6 @@ class Call:
     poll_id: str = ""
     #: How many tasks a poll takes at most, if it has an id.
     most_tasks: int = 1
-    #: Whether it was answered with several activity tasks, which are on lease (`leases`).
-    is_leased: bool = False
     #: The poll that gave the activity task which the caller has not begun and gives back; or empty.
     not_begun: str = ""
     #: Whether a poll takes decision tasks that are not durable yet, and may be lost.

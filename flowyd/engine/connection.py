@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Protocol, cast
 
 from flowyd.engine import http
-from flowyd.engine.calls import Call
+from flowyd.engine.calls import Call, is_leased
 from flowyd.engine.http import PROCESSING, HttpRequest, RequestReader
 from flowyd.errors import ProtocolError
 from flowyd.swf.actions import POLLS, VOIDS
@@ -159,6 +159,9 @@ class Connection(asyncio.Protocol):
         """Whether all that the peer has sent until now was carried out; never while it cannot be told."""
         if not self.is_idle or self._reader.has_begun or not self._is_reading:
             return False
+        if self._transport.is_closing():
+            # What waited was dropped.
+            return False
         unread = select.poll()
         unread.register(self._transport.get_extra_info("socket"), select.POLLIN)
         return not unread.poll(0)
@@ -235,7 +238,7 @@ class Connection(asyncio.Protocol):
             self._owes_interim = True
             self._host.acknowledge_soon(self)
             return
-        if call.is_leased and not isinstance(result, SwfFault):
+        if not isinstance(result, SwfFault) and is_leased(call.action, result):
             result = self._host.lease(self, call, result)
         response = self._host.response(call.action, result, exchange.request)
         if is_fault and (self._owes_interim or call is not exchange.call):

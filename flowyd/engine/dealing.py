@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from flowyd.engine import handing_out
-from flowyd.engine.calls import EMPTY_ANSWERS, Answered, Call
+from flowyd.engine.calls import EMPTY_ANSWERS, Answered, Call, together
 from flowyd.engine.clock import Clock
 from flowyd.engine.context import Context
 from flowyd.engine.hand_outs import HandOut, HandOuts
@@ -54,6 +54,7 @@ class Dealing:
                 handing_out.put_back(context, handed_out.key, handed_out.task)
             else:
                 self._hand_outs.drop(self._store, handed_out)
+        self._hand_outs.write_offered(self._store)
 
     # A turn
 
@@ -146,12 +147,11 @@ class Dealing:
         if not again:
             return None
         self._offered_again(self._hand_outs.answer_again(self._store, call, again))
-        return _together(
-            call,
+        return together(
             [
                 handing_out.hand_out(self._context, each.task, call.action, call.request)[1]
                 for each in again[: call.most_tasks]
-            ],
+            ]
         )
 
     def _offered_again(self, handed_out: Sequence[HandOut]) -> None:
@@ -186,7 +186,7 @@ class Dealing:
                 take_more.append(poll)
         if poll is None:
             self._deal_more(take_more, answers)
-        return [Answered(call=call, result=_together(call, bodies)) for call, bodies in answers.items()]
+        return [Answered(call=call, result=together(bodies)) for call, bodies in answers.items()]
 
     def _deal_more(self, polls: deque[Poll], answers: dict[Call, list[bytes]]) -> None:
         """Deals out what is left, one task to each of the polls in turn."""
@@ -232,9 +232,3 @@ class Dealing:
         of_this_turn = {call.next_poll or call for call in calls}
         self.polls.restore([poll for poll in self._taken if poll.call not in of_this_turn])
         self._taken = []
-
-
-def _together(call: Call, bodies: Sequence[bytes]) -> bytes:
-    """The poll's answer with these tasks; several activity tasks are on lease."""
-    call.is_leased = len(bodies) > 1 and call.action == "PollForActivityTask"
-    return handing_out.together(bodies)

@@ -17,8 +17,9 @@ A task has one row that counts, the youngest.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from itertools import chain
+from typing import TypeVar
 
 import msgspec
 
@@ -34,6 +35,10 @@ PLACES = 1_024
 _MOST_BESIDES = PLACES // 4
 #: Answers of polls that are remembered without a row, in case one turns out not to have been read.
 _REMEMBERED = 4_096
+#: What stands for a poll without an id that has got what somebody else had; no header can have this value.
+_NAMELESS = " "
+
+_Key = TypeVar("_Key")
 
 
 class HandOut(msgspec.Struct, eq=False, kw_only=True):
@@ -42,7 +47,7 @@ class HandOut(msgspec.Struct, eq=False, kw_only=True):
     key: ListKey
     run_id: str
     task: Task
-    #: Empty: the caller gave none, or the poll's connection broke and all polls may have the task.
+    #: Empty: the caller gave none, or all polls may have the task.
     poll_id: str
     #: None for those of an earlier engine.
     call: Call | None = None
@@ -65,21 +70,29 @@ class HandOuts:
         self._on_disk: set[int] = set()
         #: Offered again and not taken yet, by execution and scheduled event.
         self._offered: dict[tuple[int, int], HandOut] = {}
+        #: Those of them that the table does not have yet, as the turn that wrote them was void.
+        self._unwritten: list[HandOut] = []
+        #: The last hand-outs of what was on offer again: somebody else may still give it back.
+        self._passed_on: OrderedDict[tuple[int, int], HandOut] = OrderedDict()
         self._staged: list[HandOut] = []
         self._next_number = 0
 
     def load(self, rows: Iterable[HandOutRow]) -> None:
-        """Takes what an earlier engine left in the table, the oldest first."""
-        youngest: dict[tuple[int, int], HandOut] = {}
+        """Takes what is in the table, the oldest first; what is remembered by call is the same hand-outs."""
+        known = {each.number: each for together in self._by_call.values() for each in together}
+        youngest: dict[tuple[int, int], tuple[int, HandOut]] = {}
         for row in rows:
             number, run_id, poll_id, execution_id, scheduled, started, domain_id, kind, task_list, place = row
             task = Task(execution_id=execution_id, scheduled_event_id=scheduled, started_event_id=started)
-            key = (domain_id, kind, task_list)
-            handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=poll_id, number=number)
-            youngest[_identity(task)] = self._rows[place] = handed_out
+            handed_out = known.get(number)
+            if handed_out is None or handed_out.task != task or handed_out.poll_id != poll_id:
+                key = (domain_id, kind, task_list)
+                handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=poll_id, number=number)
+            youngest[_identity(task)] = place, handed_out
             self._on_disk.add(place)
             self._next_number = number + 1
-        for identity, handed_out in youngest.items():
+        for identity, (place, handed_out) in youngest.items():
+            self._rows[place] = handed_out
             if handed_out.poll_id:
                 self._by_id.setdefault(handed_out.poll_id, []).append(handed_out)
             else:
@@ -119,18 +132,20 @@ class HandOuts:
 
     def stage(self, store: Store, call: Call, key: ListKey, run_id: str, task: Task) -> None:
         """Notes a hand-out of this turn, in its transaction."""
-        handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=call.poll_id, call=call)
-        if self._offered:
-            self._drop_row(store, self._offered.get(_identity(task)))
-        if call.poll_id:
+        poll_id = call.poll_id
+        if self._offered and (before := self._offered.get(_identity(task))) is not None:
+            self._drop_row(store, before)
+            poll_id = poll_id or _NAMELESS
+        handed_out = HandOut(key=key, run_id=run_id, task=task, poll_id=poll_id, call=call)
+        if poll_id:
             self._write_row(store, handed_out)
         self._staged.append(handed_out)
 
     def settle(self) -> None:
         """The turn is committed: what it staged counts."""
         for handed_out in self._staged:
-            if self._offered:
-                self._offered.pop(_identity(handed_out.task), None)
+            if self._offered and self._offered.pop(identity := _identity(handed_out.task), None) is not None:
+                self._passed_on[identity] = handed_out
             assert handed_out.call is not None
             together = self._by_call.setdefault(handed_out.call, [])
             together.append(handed_out)
@@ -140,20 +155,34 @@ class HandOuts:
         self._staged.clear()
         while len(self._by_call) > _REMEMBERED:
             self._by_call.popitem(last=False)
+        while len(self._passed_on) > _REMEMBERED:
+            self._passed_on.popitem(last=False)
 
     def without(self, lost: Iterable[Call], rows: Iterable[HandOutRow]) -> HandOuts:
         """What is left after a turn that had no effect, and after lost ones, which had answered these calls.
 
-        The rows are the table's. What came on offer again stays so, though the table may not say it.
+        The rows are the table's. What came on offer again stays so, also what the lost turns had handed out,
+        which `write_offered` tells the table.
         """
         left = HandOuts(self._is_current)
-        left.load(rows)
-        left._by_call = self._by_call
+        left._by_call, left._passed_on = self._by_call, self._passed_on
         for call in lost:
-            left._by_call.pop(call, None)
+            for handed_out in left._by_call.pop(call, ()):
+                if left._passed_on.get(identity := _identity(handed_out.task)) is handed_out:
+                    self._offered[identity] = left._passed_on.pop(identity)
+        left.load(rows)
+        in_table = {_identity(row.task): (place, row) for place, row in left._rows.items()}
         for identity, handed_out in self._offered.items():
-            handed_out.number = None
-            left._offered.setdefault(identity, handed_out)
+            place, row = in_table.get(identity, (0, None))
+            if identity in left._offered:
+                continue
+            handed_out.poll_id, handed_out.call, handed_out.number = "", None, None
+            left._offered[identity] = handed_out
+            left._unwritten.append(handed_out)
+            if row is not None:
+                # The row of who had it goes.
+                handed_out.number = row.number
+                left._rows[place] = handed_out
         for poll_id, together in list(left._by_id.items()):
             kept = [each for each in together if _identity(each.task) not in left._offered]
             if kept:
@@ -179,12 +208,9 @@ class HandOuts:
 
     def give_back(self, store: Store, handed_out: HandOut) -> list[HandOut]:
         """The task was not begun: whoever polls next may have it, unless it has closed. What is offered."""
-        answered = self._by_call.get(handed_out.call, []) if handed_out.call is not None else []
-        for together in (answered, self._by_id.get(handed_out.poll_id, [])):
-            if handed_out in together:
-                together.remove(handed_out)
-        if not self._by_id.get(handed_out.poll_id, True):
-            del self._by_id[handed_out.poll_id]
+        if handed_out.call is not None:
+            _remove(self._by_call, handed_out.call, handed_out)
+        _remove(self._by_id, handed_out.poll_id, handed_out)
         if not self._is_current(handed_out):
             return []
         self._offer(store, handed_out)
@@ -198,7 +224,8 @@ class HandOuts:
         # From the youngest on; rare enough to be looked for.
         answered = chain.from_iterable(reversed(self._by_call.values()))
         remembered = chain(reversed(self._staged), answered, self._offered.values(), self._rows.values())
-        return next((each for each in remembered if _identity(each.task) == identity), None)
+        found = (each for each in remembered if _identity(each.task) == identity)
+        return next(found, self._passed_on.get(identity))
 
     def _offer(self, store: Store, handed_out: HandOut) -> None:
         self._drop_row(store, handed_out)
@@ -211,6 +238,13 @@ class HandOuts:
     def offered(self) -> list[HandOut]:
         """What is offered again and was not taken yet."""
         return list(self._offered.values())
+
+    def write_offered(self, store: Store) -> None:
+        """Tells the table what a void turn had told it in vain."""
+        unwritten, self._unwritten = self._unwritten, []
+        for handed_out in unwritten:
+            if self._offered.get(_identity(handed_out.task)) is handed_out:
+                self._offer(store, handed_out)
 
     def drop(self, store: Store, handed_out: HandOut) -> None:
         """What was offered again is not to be had any more."""
@@ -263,6 +297,14 @@ class HandOuts:
             del self._rows[place]
             self._on_disk.discard(place)
             store.writes.drop_hand_out(place)
+
+
+def _remove(all_together: MutableMapping[_Key, list[HandOut]], key: _Key, handed_out: HandOut) -> None:
+    together = all_together.get(key, [])
+    if handed_out in together:
+        together.remove(handed_out)
+    if not together:
+        all_together.pop(key, None)
 
 
 def _identity(task: Task) -> tuple[int, int]:

@@ -8,7 +8,6 @@ token is bound to execution, task and the members of the poll except identity.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -96,11 +95,6 @@ def hand_out(context: Context, task: Task, action: str, request: Request) -> tup
             started_event_id=started_event_id,
         )
     return task, answer(context, hot, task, request)
-
-
-def together(answers: Sequence[bytes]) -> bytes:
-    """The answer with all these tasks to a poll that takes several; that of the one if it is only one."""
-    return answers[0] if len(answers) == 1 else b'{"tasks":[%b]}' % b",".join(answers)
 
 
 def _start(context: Context, hot: Hot, task: Task, action: str, identity: str | None) -> int:

@@ -43,7 +43,10 @@ class Leases:
         return b'%b,"%b":%.6f}' % (answer[:-1], BEGIN_BEFORE.encode(), ends_at)
 
     def end(self, connection: Connection) -> None:
-        """The caller has nothing in hand any more, or is gone; what it had is then seen to by others."""
+        """The caller has begun all, or is gone, or nobody knows; what is left is given back by it or for it.
+
+        Who was refused an answer goes on with the next task, though the one before may be open still.
+        """
         self._leases.pop(connection, None)
 
     def _look_in(self, seconds: float) -> None:

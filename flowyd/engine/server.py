@@ -187,14 +187,17 @@ class Server:
         self._turn_soon()
 
     def enter(self, connection: Connection) -> None:
-        """A new connection; at the limit the one that has been idle longest makes room."""
+        """A new connection; at the limit the one that has been idle longest makes room.
+
+        Before one that has a task in hand, perhaps, which would go to others, too.
+        """
         self._connections[connection] = None
         self._acknowledging.enter(connection)
         logger.debug("Connection from %s", connection.peer, extra={"action": "connect"})
         if len(self._connections) > self._most_connections:
             idle = min(
                 (other for other in self._connections if other.is_idle and other is not connection),
-                key=lambda other: other.changed_at,
+                key=lambda other: (other.has_unread_task, other.changed_at),
                 default=connection,
             )
             idle.abort()
@@ -259,6 +262,7 @@ class Server:
                 gate.admit(request, action)
             call = self._call(action, request, connection if gate is None else None)
         except SwfFault as fault:
+            self._leases.end(connection)
             connection.write(self.response(action or "", fault, request))
             return None
         self._callers[call] = connection
@@ -381,6 +385,8 @@ class Server:
             if call.next_poll is not None:
                 self._note_answer_before_poll(call.action, result, call.next_poll)
             if connection is not None:
+                if isinstance(result, SwfFault):
+                    self._leases.end(connection)
                 connection.answer(call, result)
                 if call.action in POLLS:
                     polled.append(connection.peer)

@@ -362,6 +362,22 @@ async def test_at_the_limit_the_longest_idle_connection_makes_room(wire: Wire) -
     assert await oldest[0].read() == b""
 
 
+@on_a_server(most_connections=3)
+async def test_at_the_limit_who_has_a_task_in_hand_makes_room_last(wire: Wire) -> None:
+    wire.service.tasks = [TASK]
+    worker, others = await wire.connect(), []
+    worker[1].write(message("PollForActivityTask", POLL))
+    assert (await read_response(worker[0])).body == TASK
+    for _ in range(3):
+        reader, writer = await wire.connect()
+        writer.write(message("DescribeDomain", DOMAIN))
+        assert (await read_response(reader)).status == 200
+        others.append((reader, writer))
+
+    assert await others[0][0].read() == b""
+    assert wire.service.offered_again == []
+
+
 @on_a_server()
 async def test_a_flood_of_one_connection_does_not_keep_another_waiting(wire: Wire) -> None:
     _, flooding = await wire.connect()
