@@ -139,8 +139,14 @@ class ActivityWorker:
         stop: StopSignal,
         quarantine: QuarantineKeys | None = None,
         rolling: Rolling | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
+        """See `run`.
+
+        Args:
+            why_not: what modules are broken or refused, for the reason of tasks that nobody can run.
+            now: the clock of leases and of the pace: CLOCK_MONOTONIC, in seconds.
+        """
         request = {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
         poll = Poll(action="PollForActivityTask", request=request)
         self._poller = Poller(
@@ -148,7 +154,8 @@ class ActivityWorker:
         )
         self._answers = TaskAnswers(client, reporter)
         self._answers.send = self._send
-        self._pace = Pace(time.monotonic)
+        self._now = now
+        self._pace = Pace(now)
         #: How many of the tasks that came together were begun, when the first was, and whether more follow.
         self._begun, self._began_at, self._more_follow = 0, 0.0, False
         self._client = client
@@ -178,7 +185,7 @@ class ActivityWorker:
     def _take_all(self, answers: Sequence[Answer]) -> None:
         """Runs tasks that came together, one after the other, as long as they may be begun."""
         tasks = tuple(task_in_hand(answer) for answer in answers)
-        self._began_at = time.monotonic()
+        self._began_at = self._now()
         for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
             if number and not self._may_begin(number):
                 self._give_back(tasks[number:])
@@ -193,7 +200,7 @@ class ActivityWorker:
 
     def _may_begin(self, number: int) -> bool:
         ahead = self._poller.ahead
-        return not self._stop.requested and ahead is not None and ahead.may_begin(number)
+        return not self._stop.requested and ahead is not None and ahead.may_begin(number, self._now())
 
     def _give_back(self, tasks: Sequence[TaskInHand]) -> None:
         give_back(

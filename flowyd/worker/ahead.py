@@ -58,9 +58,9 @@ class Ahead:
         self.sent.append(answer)
         self._sender.send_ahead(self.stream, answer.action, answer.request)
 
-    def may_begin(self, number: int) -> bool:
-        """Whether the task may be begun that so many came before; to be asked just before."""
-        left_s = self._begin_before - time.monotonic()
+    def may_begin(self, number: int, now: float) -> bool:
+        """Whether the task may be begun that so many came before; `now`: CLOCK_MONOTONIC just before it."""
+        left_s = self._begin_before - now
         # More is left by no clock that the engine shares.
         return self.stream.is_whole and len(self.sent) == number and 0 < left_s <= LEASE_S
 

@@ -226,6 +226,7 @@ def test_other_polls_stay_out_while_a_task_is_answered(path: Path) -> None:
     with ScriptedEngine(path, answer(task(1)), waits, answer(task(2))) as engine:
         worker = Worker(engine, SHARED, OWN)
         token = worker.take()
+        engine.wait_for(2)
         worker.answer(token)
 
         assert worker.take() == "t2"
