@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import setproctitle
 
@@ -21,7 +21,7 @@ from flowyd.sdk.registry import ActivityRegistration
 from flowyd.swf.client import Answer, PollingClient, Request, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.ahead import Sender, SentAhead, give_back
+from flowyd.worker.ahead import SentAhead
 from flowyd.worker.calling import call_through
 from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
@@ -156,7 +156,8 @@ class ActivityWorker:
         self._answers.send = self._send
         self._now = now
         self._pace = Pace(now)
-        #: How many of the tasks that came together were begun, when the first was, and whether more follow.
+        #: Of tasks that came together: how many were begun that the pace does not know of, when the first
+        #: was, and whether more follow.
         self._begun, self._began_at, self._more_follow = 0, 0.0, False
         self._client = client
         self._domain = domain
@@ -175,8 +176,6 @@ class ActivityWorker:
             self._run_released(task)
         self._poller.polls_ahead = most_tasks is None
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
-            if most_tasks is None:
-                self._poller.most_tasks = self._pace.tasks
             found = self._poller.next_tasks()
             if found is None:
                 return
@@ -185,31 +184,29 @@ class ActivityWorker:
     def _take_all(self, answers: Sequence[Answer]) -> None:
         """Runs tasks that came together, one after the other, as long as they may be begun."""
         tasks = tuple(task_in_hand(answer) for answer in answers)
-        self._began_at = self._now()
+        rest, self._began_at = tasks, self._now()
         for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
-            if number and not self._may_begin(number):
-                self._give_back(tasks[number:])
+            if number and not self._may_begin(task, number):
                 break
-            self._begun, self._more_follow = number + 1, number + 1 < len(tasks)
+            rest = tasks[number + 1 :]
+            self._begun, self._more_follow = number + 1, bool(rest)
             if self._quarantine.is_held(task):
                 self._reporter.held(task)
             else:
                 self._run_task(task, answer, tasks)
         self._more_follow = False
+        self._keep_pace()
+        # Results first: what was not begun can be given back by anybody.
         self._poller.end_ahead(within_s=ANSWER_WITHIN_S)
+        self._poller.give_back(rest, why="not begun: its worker was held up", within_s=ANSWER_WITHIN_S)
 
-    def _may_begin(self, number: int) -> bool:
+    def _may_begin(self, task: TaskInHand, number: int) -> bool:
+        """Whether the task may be begun behind so many others."""
         ahead = self._poller.ahead
-        return not self._stop.requested and ahead is not None and ahead.may_begin(number, self._now())
-
-    def _give_back(self, tasks: Sequence[TaskInHand]) -> None:
-        give_back(
-            cast("Sender", self._client),
-            self._poller.came_with,
-            tasks,
-            why="not begun: its worker was held up",
-            within_s=ANSWER_WITHIN_S,
-        )
+        # What is not served may be held back for long.
+        is_served = (task.type_name, task.type_version) in self._registrations
+        may = not self._stop.requested and ahead is not None and ahead.may_begin(number, self._now())
+        return may and is_served
 
     def _send(self, action: str, request: Request, *, within_s: float) -> None:
         """Answers a task: ahead where more follow, else with the next poll."""
@@ -218,9 +215,16 @@ class ActivityWorker:
             refused = partial(self._answers.refused, action, request)
             ahead.send(SentAhead(action=action, request=request, refused=refused))
             return
-        if self._begun:
-            self._pace.note(self._begun, self._began_at)
+        if not self._more_follow:
+            self._keep_pace()
         self._poller.answer(action, request, within_s=within_s)
+
+    def _keep_pace(self) -> None:
+        """Asks for as many tasks with the next poll as those begun since the last one say."""
+        if self._begun and self._poller.polls_ahead:
+            self._pace.note(self._begun, self._began_at)
+            self._poller.most_tasks = self._pace.tasks
+        self._begun = 0
 
     def _run_released(self, task: TaskInHand) -> None:
         self._quarantine.look()

@@ -23,7 +23,7 @@ from flowyd.swf.client import Answer, PollingClient, Readable, Request
 from flowyd.swf.faults import SwfFault
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.ahead import Ahead, Sender, SentAhead
+from flowyd.worker.ahead import Ahead, Sender, SentAhead, give_back
 from flowyd.worker.calling import Pauses, call_through, passing
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
@@ -197,6 +197,15 @@ class Poller:
         """Sees to answers that were sent ahead and have not been followed by one that was waited for."""
         if self.ahead is not None:
             self.answer_all("", (), within_s=within_s, and_poll=False)
+
+    def give_back(self, tasks: Sequence[TaskInHand], *, why: str, within_s: float) -> None:
+        """Gives back tasks of those that came last, which were not begun, so that others may have them.
+
+        Args:
+            why: for an engine that does not know of them any more, and fails them.
+        """
+        if tasks and self._both is not None:
+            give_back(self._both, self.came_with, tasks, why=why, within_s=within_s)
 
     def _take_ahead(self) -> tuple[list[SentAhead], AnswerStream | None]:
         ahead, self.ahead = self.ahead, None

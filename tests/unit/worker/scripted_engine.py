@@ -91,6 +91,10 @@ class ScriptedEngine:
         self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._serve)
 
+    def play(self, *steps: Step) -> None:
+        """Adds to the script."""
+        self._steps += steps
+
     def wait_for(self, requests: int) -> None:
         """Waits until so many have come; what is sent by another connection then comes after them."""
         with self._came:
