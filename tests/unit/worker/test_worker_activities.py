@@ -416,6 +416,19 @@ def test_tasks_that_came_to_a_poll_just_before_a_stop_are_given_back_but_for_the
     assert worker.engine.sent[-1].headers[NOT_BEGUN] == worker.engine.sent[1].poll_id
 
 
+def test_what_may_not_have_been_given_back_is_given_back_again(tmp_path: Path) -> None:
+    """The first was, the second is closed, the third was throttled; of the others nothing is known."""
+    outcomes = [answer(), fault("UnknownResourceFault"), fault("ThrottlingException"), hang_up]
+    worker = play(
+        tmp_path,
+        lambda w: [w.together("slow", *"bcdef"), answer(), *outcomes, answer(), answer(), answer(), w.ends()],
+    )
+
+    first, again = [f"back {name}" for name in "bcde"], [f"back {name}" for name in "def"]
+    assert told(worker.engine.sent) == ["poll", "done slow", *first, *again, "poll"]
+    assert len({each.headers[NOT_BEGUN] for each in worker.engine.sent if NOT_BEGUN in each.headers}) == 1
+
+
 # How many are asked for.
 
 
