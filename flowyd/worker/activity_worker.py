@@ -195,6 +195,9 @@ class ActivityWorker:
             else:
                 self._run_task(task, answer, tasks)
         self._more_follow = False
+        if rest and self._poller.ahead is not None:
+            # A worker that does not get to its tasks in time must not ask for as many again.
+            self._began_at = min(self._began_at, self._poller.ahead.handed_out_at)
         self._keep_pace()
         # Results first: what was not begun can be given back by anybody.
         self._poller.end_ahead(within_s=ANSWER_WITHIN_S)

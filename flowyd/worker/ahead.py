@@ -53,6 +53,11 @@ class Ahead:
         self._begin_before = begin_before
         self.sent: list[SentAhead] = []
 
+    @property
+    def handed_out_at(self) -> float:
+        """When the tasks were handed out, seconds of CLOCK_MONOTONIC."""
+        return self._begin_before - LEASE_S
+
     def send(self, answer: SentAhead) -> None:
         """Sends an answer."""
         self.sent.append(answer)

@@ -473,6 +473,17 @@ def test_a_slow_task_before_others_is_followed_by_a_single_one(tmp_path: Path) -
     assert asked_for(worker.engine.sent)[-2:] == [MOST, 1]
 
 
+def test_a_worker_that_gets_to_its_tasks_too_late_asks_for_a_single_one(tmp_path: Path) -> None:
+    """As on a machine with too much to do, which giving back would only give more."""
+    worker = play(
+        tmp_path,
+        lambda w: [*quick(12), w.together("a", "b", lease_s=-0.01), answer(), answer(), w.ends()],
+    )
+
+    assert told(worker.engine.sent)[-3:] == ["done a", "back b", "poll"]
+    assert asked_for(worker.engine.sent)[-2:] == [MOST, 1]
+
+
 def test_a_worker_for_so_many_tasks_asks_for_one_at_a_time(tmp_path: Path) -> None:
     def script(_: Worker) -> list[Step]:
         return [step for number in range(12) for step in (answer(task(f"q{number}")), answer())]
