@@ -7,7 +7,6 @@ connection they came by, and the lease is not over after that.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -15,22 +14,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flowyd.control.reports import TaskInHand
-from flowyd.errors import FlowydError, UnreachableError
+from flowyd.errors import FlowydError
 from flowyd.swf.actions import LEASE_S
 from flowyd.swf.client import Request
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import REASON_CHARACTERS
-from flowyd.worker.calling import Pauses, passing
+from flowyd.worker import giving_back
+from flowyd.worker.giving_back import GivingBack
 
 logger = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
+class Sender(GivingBack, Protocol):
     """A client that can send answers ahead."""
 
     def send_ahead(self, stream: AnswerStream, action: str, request: Request) -> None: ...
-
-    def give_back(self, poll_id: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +78,7 @@ def give_back(
         why: for an engine that does not know of them any more, and fails them.
     """
     requests = [{"taskToken": task.task_token, "reason": why[:REASON_CHARACTERS]} for task in tasks]
-    pauses, deadline = Pauses(), time.monotonic() + within_s
-    while requests:
-        known: Sequence[FlowydError | None] = ()
-        with contextlib.suppress(UnreachableError):
-            known = sender.give_back(poll_id, requests)
-        # What is not known is sent again.
-        requests = [
-            request
-            for number, request in enumerate(requests)
-            if number >= len(known) or ((refusal := known[number]) is not None and passing(refusal))
-        ]
-        pause = pauses.next_s()
-        if requests and time.monotonic() + pause >= deadline:
-            logger.error("%d tasks could not be given back", len(requests), extra={"action": "answer"})
-            return
-        if requests:
-            time.sleep(pause)
+    try:
+        giving_back.give_back(sender, poll_id, requests, within_s=within_s)
+    except FlowydError as error:
+        logger.error("%d tasks could not be given back: %s", len(tasks), error, extra={"action": "answer"})

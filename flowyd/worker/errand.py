@@ -8,15 +8,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Protocol, cast
+from typing import cast
 
 from flowyd.control.reports import TaskInHand
-from flowyd.errors import FlowydError, UnreachableError
+from flowyd.errors import FlowydError
 from flowyd.log import LogStyle, set_up_logging
-from flowyd.swf.client import Request, SwfClient
+from flowyd.swf.client import SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.calling import call_through, come_through, passing
+from flowyd.worker.calling import call_through, passing
+from flowyd.worker.giving_back import GivingBack, give_back
 from flowyd.worker.service import client_of
 from flowyd.worker.spec import TASK_CLOSED, TASK_OPEN, Errand, Obituary
 
@@ -25,19 +26,10 @@ logger = logging.getLogger(__name__)
 #: How long an errand waits for a service that is away.
 WITHIN_S = 25.0
 
-#: What is said of tasks that may not have been given back: they are to be given back again.
-_UNKNOWN = UnreachableError("the connection broke before all tasks were given back")
-
 _CLOSES_EXECUTION = frozenset(
     f"WorkflowExecution{end}"
     for end in ("Completed", "Failed", "Canceled", "Terminated", "TimedOut", "ContinuedAsNew")
 )
-
-
-class GivingBack(Protocol):
-    """A client of a service that takes tasks back which were not begun."""
-
-    def give_back(self, poll_id: str, requests: Sequence[Request]) -> list[FlowydError | None]: ...
 
 
 def run_errand(errand: Errand) -> int:
@@ -77,27 +69,11 @@ def _fail(client: SwfClient, obituary: Obituary) -> None:
 
 
 def _give_back(client: GivingBack, poll_id: str, obituaries: Sequence[Obituary]) -> None:
-    """Gives the tasks back, again those of which nothing is known or which may be taken a moment later.
-
-    Raises:
-        SwfFault, UnreachableError: some of them were not taken within the time.
-    """
-    left = list(obituaries)
-
-    def attempt() -> None:
-        nonlocal left
-        outcomes = client.give_back(poll_id, [_request(obituary) for obituary in left])
-        outcomes += [_UNKNOWN] * (len(left) - len(outcomes))
-        refused = [(each, why) for each, why in zip(left, outcomes, strict=True) if why is not None]
-        for obituary, why in refused:
-            if not passing(why):
-                _log_refused(obituary, why)
-        again = [(obituary, why) for obituary, why in refused if passing(why)]
-        left = [obituary for obituary, _ in again]
-        if again:
-            raise again[0][1]
-
-    come_through(attempt, "giving back", within_s=WITHIN_S)
+    requests = [_request(obituary) for obituary in obituaries]
+    outcomes = give_back(client, poll_id, requests, within_s=WITHIN_S)
+    for obituary, refusal in zip(obituaries, outcomes, strict=True):
+        if refusal is not None:
+            _log_refused(obituary, refusal)
 
 
 def _request(obituary: Obituary) -> dict[str, str]:

@@ -104,13 +104,19 @@ def test_what_is_throttled_is_given_back_again_without_the_others(path: Path) ->
     assert [token for token, _ in sent(engine)] == ["a", "b", "c", "b"]
 
 
-@pytest.mark.parametrize("name", ["UnknownResourceFault", "ValidationException"])
-def test_a_task_that_is_refused_keeps_no_other_from_being_given_back(path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "is_news"), [("UnknownResourceFault", False), ("ValidationException", True)]
+)
+def test_a_task_that_is_refused_keeps_no_other_from_being_given_back(
+    path: Path, capsys: pytest.CaptureFixture[str], name: str, is_news: bool
+) -> None:
     with ScriptedEngine(path, fault(name), answer(), answer()) as engine:
         code = deliver(path, not_begun("a"), not_begun("b"), died("c"))
 
     assert code == 0
     assert sent(engine) == [("a", "p1"), ("b", "p1"), ("c", None)]
+    # One that was closed meanwhile is what may happen.
+    assert ("cannot be answered for" in capsys.readouterr().err) == is_news
 
 
 def test_an_errand_to_a_service_that_is_away_is_to_be_repeated(
