@@ -8,7 +8,6 @@ connection they came by, and the lease is not over after that.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
