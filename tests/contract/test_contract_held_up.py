@@ -18,6 +18,7 @@ import pytest
 
 from flowyd import Activity, SuspendTask, activity
 from flowyd.sdk.registry import ActivityRegistration, registration_of
+from flowyd.swf.actions import LEASE_S
 from flowyd.swf.lean import LeanClient
 from flowyd.swf.limits import DATA_CHARACTERS
 from flowyd.worker.activity_worker import ActivityWorker
@@ -188,3 +189,31 @@ def test_what_came_with_a_task_that_hangs_is_run_by_another_worker(crew: Crew) -
     crew.dismiss()
     assert Counter(name for _, name in crew.runs) == Counter(["hang", *WARM_UP, *BEHIND])
     assert set(crew.events("ActivityTaskCompleted")) == {"hang", *WARM_UP, *BEHIND}
+
+
+@pytest.mark.parametrize("moment", ["at once", "when the rest was offered to others", "when another ran it"])
+def test_an_engine_killed_under_a_worker_that_is_held_up_has_each_task_run_once(
+    own_engine: EngineProcess, crew: Crew, moment: str
+) -> None:
+    """The worker finds its connection broken: it answers by another, and gives back what it has not begun."""
+    start(crew.client, crew.domain)
+    crew.hire()
+    crew.schedule(*WARM_UP)
+    crew.wait_until_completed(WARM_UP)
+
+    crew.schedule("hang", *BEHIND)
+    wait_for(lambda: "hang" in [name for _, name in crew.runs])
+    if moment == "when the rest was offered to others":
+        time.sleep(2 * LEASE_S)
+    elif moment == "when another ran it":
+        crew.hire()
+        crew.wait_until_completed(BEHIND)
+    own_engine.kill()
+    own_engine.start()
+    crew.let_go_on()
+    crew.wait_until_completed(["hang", *BEHIND])
+
+    crew.dismiss()
+    assert Counter(name for _, name in crew.runs) == Counter(["hang", *WARM_UP, *BEHIND])
+    assert not crew.events("ActivityTaskFailed")
+    assert not crew.events("ActivityTaskTimedOut")
