@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,10 @@ class Crew:
         """Which worker began which task, in order."""
         lines = os.pread(self._notes, 1 << 20, 0).decode().splitlines()
         return [(int(pid), name) for pid, name in (line.split() for line in lines)]
+
+    def has_run(self, tasks: int) -> bool:
+        """Whether so many were begun."""
+        return len(self.runs) >= tasks
 
     def schedule(self, *names: str) -> None:
         """Decides that these activities run, at the execution's next decision task."""
@@ -215,5 +220,27 @@ def test_an_engine_killed_under_a_worker_that_is_held_up_has_each_task_run_once(
 
     crew.dismiss()
     assert Counter(name for _, name in crew.runs) == Counter(["hang", *WARM_UP, *BEHIND])
+    assert not crew.events("ActivityTaskFailed")
+    assert not crew.events("ActivityTaskTimedOut")
+
+
+def test_an_engine_killed_again_and_again_under_quick_tasks_has_each_run_once(
+    own_engine: EngineProcess, crew: Crew
+) -> None:
+    """Answers that were under way are sent again; what was handed out is run by whom it was handed to."""
+    start(crew.client, crew.domain)
+    for _ in range(2):
+        crew.hire()
+    names = [f"quick{number}" for number in range(240)]
+    for first in range(0, len(names), 60):
+        crew.schedule(*names[first : first + 60])
+    for runs in range(40, 240, 40):
+        wait_for(partial(crew.has_run, runs))
+        own_engine.kill()
+        own_engine.start()
+    crew.wait_until_completed(names)
+
+    crew.dismiss()
+    assert Counter(name for _, name in crew.runs) == Counter(names)
     assert not crew.events("ActivityTaskFailed")
     assert not crew.events("ActivityTaskTimedOut")
