@@ -21,7 +21,7 @@ from flowyd.sdk.registry import ActivityRegistration
 from flowyd.swf.client import Answer, PollingClient, Request, SwfClient
 from flowyd.swf.faults import SwfFault, UnknownResourceFault
 from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.ahead import SentAhead
+from flowyd.worker.answers import SentAhead
 from flowyd.worker.calling import call_through
 from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller

@@ -8,8 +8,7 @@ connection they came by, and the lease is not over after that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from flowyd.control.reports import TaskInHand
@@ -19,6 +18,7 @@ from flowyd.swf.client import Request
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import REASON_CHARACTERS
 from flowyd.worker import giving_back
+from flowyd.worker.answers import SentAhead
 from flowyd.worker.giving_back import GivingBack
 
 logger = logging.getLogger(__name__)
@@ -28,16 +28,6 @@ class Sender(GivingBack, Protocol):
     """A client that can send answers ahead."""
 
     def send_ahead(self, stream: AnswerStream, action: str, request: Request) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentAhead:
-    """An answer that is under way."""
-
-    action: str
-    request: Request
-    #: Told why it was not taken.
-    refused: Callable[[FlowydError], None]
 
 
 class Ahead:

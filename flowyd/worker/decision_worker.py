@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import setproctitle
@@ -98,6 +99,8 @@ class DecisionWorker:
         )
         self._pace = Pace(now)
         self._histories = Histories(client, domain=domain)
+        #: Answered tasks by run, until it is known whether the answer was taken.
+        self._unsettled: dict[str, TaskInHand] = {}
         self._registrations = registrations
         self._task_list = task_list
         self._sticky_list = sticky_list
@@ -129,16 +132,19 @@ class DecisionWorker:
         What is decided does not wait long for the others, which may be slow or wait for newer code.
         """
         decided: list[_Decided] = []
-        in_hand, first, began_at = tuple(tasks), 0, self._pace.now()
+        if any(task.run_id in self._unsettled for task in tasks):
+            self._poller.settle()
+        in_hand, first, began_at = self._in_hand(tasks), 0, self._pace.now()
         for number, task in enumerate(tasks):
             if decided and (self._pace.is_over(began_at) or self._registered(task) is None):
                 self._pace.note(number - first, began_at)
                 self._respond(decided, and_poll=False)
-                decided, in_hand, first, began_at = [], tuple(tasks[number:]), number, self._pace.now()
+                decided, in_hand, first = [], self._in_hand(tasks[number:]), number
+                began_at = self._pace.now()
             one = self._attempt(task, in_hand, polled and (polled[0], polled[1][number]))
             if one is not None:
                 decided.append(one)
-        self._pace.note(len(in_hand), began_at)
+        self._pace.note(len(tasks) - first, began_at)
         if decided:
             self._respond(decided, and_poll=True)
 
@@ -206,15 +212,22 @@ class DecisionWorker:
 
     def _respond(self, decided: Sequence[_Decided], *, and_poll: bool) -> None:
         """Answers what was decided; `and_poll`: nothing else is in hand."""
-        requests = [self._answer_of(each) for each in decided]
-        refusals: Sequence[FlowydError | None]
-        try:
-            refusals = self._poller.answer_all(
-                "RespondDecisionTaskCompleted", requests, within_s=ANSWER_WITHIN_S, and_poll=and_poll
-            )
-        except FlowydError as error:
-            refusals = [error] * len(decided)
+        self._unsettled |= {each.task.run_id: each.task for each in decided}
+        self._poller.answer_all(
+            "RespondDecisionTaskCompleted",
+            [self._answer_of(each) for each in decided],
+            within_s=ANSWER_WITHIN_S,
+            settled=partial(self._settle_all, decided),
+            and_poll=and_poll,
+        )
+
+    def _in_hand(self, tasks: Sequence[TaskInHand]) -> tuple[TaskInHand, ...]:
+        """These and those before of whose answers it is not known yet whether they were taken."""
+        return (*self._unsettled.values(), *tasks)
+
+    def _settle_all(self, decided: Sequence[_Decided], refusals: Sequence[FlowydError | None]) -> None:
         for each, refusal in zip(decided, refusals, strict=True):
+            del self._unsettled[each.task.run_id]
             self._settle(each, refusal)
 
     def _answer_of(self, decided: _Decided) -> dict[str, Any]:

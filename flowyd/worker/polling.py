@@ -20,11 +20,11 @@ from flowyd.control.reports import TaskInHand, WorkerState
 from flowyd.errors import FlowydError, UnreachableError
 from flowyd.swf.actions import BEGIN_BEFORE
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
-from flowyd.swf.faults import SwfFault
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.ahead import Ahead, Sender, SentAhead, give_back
-from flowyd.worker.calling import Pauses, call_through, passing
+from flowyd.worker.ahead import Ahead, Sender, give_back
+from flowyd.worker.answers import Answers, Settled
+from flowyd.worker.calling import Pauses
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
 
@@ -35,8 +35,6 @@ _HASTY_S = 0.5
 #: A task that comes within this is not worth a report that the worker was polling before it, seconds: the
 #: tasks of a chain go round among the workers, and each has one every few milliseconds.
 _AT_ONCE_S = 0.02
-#: What is said of an answer that may not have been taken: it is to be sent again.
-_UNKNOWN = UnreachableError("nothing is known of it")
 
 
 class Pending(Readable, Protocol):
@@ -131,6 +129,8 @@ class Poller:
         #: So many tasks are taken at once, where the service can hand out several.
         self.most_tasks = 1
         self._pending: dict[int, Pending] = {}
+        #: Polls under way that were sent with answers of which it is not known yet what became of them.
+        self._untold: dict[int, tuple[PendingNext, Answers]] = {}
         #: What is waited for: the stop, and the polls under way, whose numbers are here by descriptor.
         self._number_of: dict[int, int] = {}
         self._waiter = select.poll()
@@ -156,47 +156,57 @@ class Poller:
             SwfFault: the service refused the answer.
             UnreachableError: it did not come back within the time.
         """
-        [refusal] = self.answer_all(action, [request], within_s=within_s)
+        outcomes: list[FlowydError | None] = []
+        self.answer_all(action, [request], within_s=within_s, settled=outcomes.extend)
+        self.settle()
+        [refusal] = outcomes
         if refusal is not None:
             raise refusal
 
     def answer_all(
-        self, action: str, requests: Sequence[Request], *, within_s: float, and_poll: bool = True
-    ) -> list[FlowydError | None]:
+        self,
+        action: str,
+        requests: Sequence[Request],
+        *,
+        within_s: float,
+        settled: Settled,
+        and_poll: bool = True,
+    ) -> None:
         """Answers tasks in hand as `answer` does, in one message if it can be.
 
         Args:
+            settled: told what became of them; later, with `settle` at the latest, if tasks of another list
+                are there already.
             and_poll: these are all; else others will follow before the next poll.
-
-        Returns:
-            for each answer why the service refused it, or UnreachableError; None: it was taken.
         """
+        ahead, self.ahead = self.ahead, None
+        answers = Answers(
+            action=action,
+            requests=requests,
+            ahead=ahead.sent if ahead is not None else (),
+            within_s=within_s,
+            settled=settled,
+        )
+        stream = ahead.stream if ahead is not None else None
         outcomes: list[FlowydError | None] = []
-        ahead, stream = self._take_ahead()
-        if and_poll and self.polls_ahead and not self._stop.requested:
-            if self._both is not None and self._last not in self._pending:
-                outcomes = self._answered_with_poll(self._both, action, requests, stream)
-            elif self._both is None and self._many is not None:
+        both = self._both
+        if and_poll and self.polls_ahead and not self._stop.requested and self._last not in self._pending:
+            if both is not None:
+                self._answer_with_poll(both, answers, stream)
+                return
+            if self._many is not None:
                 # A service that is away is met again by the answer.
                 with contextlib.suppress(FlowydError):
                     self._begin(self._many, self._reporter.hand.tasks)
-        elif self._both is not None and (stream is not None or len(requests) > 1):
+        elif both is not None and (stream is not None or len(requests) > 1):
             with contextlib.suppress(UnreachableError):
-                outcomes = self._both.call_all(action, requests, stream=stream)
-        answers = [*((each.action, each.request) for each in ahead), *((action, each) for each in requests)]
-        for number, (its_action, request) in enumerate(answers):
-            outcome = outcomes[number] if number < len(outcomes) else _UNKNOWN
-            if outcome is not None and passing(outcome):
-                outcomes[number : number + 1] = [self._answered_alone(its_action, request, within_s)]
-        for each, outcome in zip(ahead, outcomes, strict=False):
-            if outcome is not None:
-                each.refused(outcome)
-        return outcomes[len(ahead) :]
+                outcomes = both.call_all(action, requests, stream=stream)
+        answers.settle(self._client, outcomes)
 
     def end_ahead(self, *, within_s: float) -> None:
         """Sees to answers that were sent ahead and have not been followed by one that was waited for."""
         if self.ahead is not None:
-            self.answer_all("", (), within_s=within_s, and_poll=False)
+            self.answer_all("", (), within_s=within_s, settled=list, and_poll=False)
 
     def give_back(self, tasks: Sequence[TaskInHand], *, why: str, within_s: float) -> None:
         """Gives back tasks of those that came last, which were not begun, so that others may have them.
@@ -207,29 +217,14 @@ class Poller:
         if tasks and self._both is not None:
             give_back(self._both, self.came_with, tasks, why=why, within_s=within_s)
 
-    def _take_ahead(self) -> tuple[list[SentAhead], AnswerStream | None]:
-        ahead, self.ahead = self.ahead, None
-        return ([], None) if ahead is None else (ahead.sent, ahead.stream)
-
-    def _answered_alone(self, action: str, request: Request, within_s: float) -> FlowydError | None:
-        try:
-            call_through(self._client, action, request, within_s=within_s)
-        except (SwfFault, UnreachableError) as error:
-            return error
-        return None
-
-    def _answered_with_poll(
-        self, both: PollingNext, action: str, requests: Sequence[Request], stream: AnswerStream | None
-    ) -> list[FlowydError | None]:
-        """What became of the answers, as far as it is known."""
+    def _answer_with_poll(self, both: PollingNext, answers: Answers, stream: AnswerStream | None) -> None:
         number = self._last
         poll_id = self._begin_in_hand(number, self._reporter.hand.tasks)
         poll = self._polls[number]
-        *before, request = requests
-        pending: PendingNext | None = None
+        *before, request = answers.requests
         try:
             pending = both.call_and_poll(
-                action,
+                answers.action,
                 request,
                 poll.action,
                 poll.request,
@@ -238,15 +233,39 @@ class Poller:
                 stream=stream,
                 most_tasks=self.most_tasks,
             )
-            is_begun = pending.carried_out()
         except UnreachableError:
-            return [] if pending is None else pending.before
-        except SwfFault as fault:
-            assert pending is not None, "who refuses has been sent it"
-            return [*pending.before, fault]
-        if is_begun:
-            self._note_begun(number, pending)
-        return [*pending.before, None]
+            answers.settle(self._client, [])
+            return
+        self._note_begun(number, pending)
+        self._untold[number] = pending, answers
+        if not self._is_answered_besides(number):
+            self._hear(number)
+
+    def settle(self) -> None:
+        """Waits until it is known what became of all answers."""
+        for number in list(self._untold):
+            self._hear(number)
+
+    def _hear(self, number: int) -> None:
+        """Waits until it is known what became of the answers that the poll was sent with."""
+        pending, answers = self._untold.pop(number)
+        outcome: FlowydError | None = None
+        is_begun = False
+        try:
+            is_begun = pending.carried_out()
+        except FlowydError as error:
+            outcome = error
+        if not is_begun:
+            self._forget(number)
+        answers.settle(self._client, [*pending.before, outcome])
+
+    def _is_answered_besides(self, number: int) -> bool:
+        """Whether another poll has been answered, as far as that can be seen without reading."""
+        if len(self._pending) == 1:
+            return False
+        if any(pending.is_here for other, pending in self._pending.items() if other != number):
+            return True
+        return any(self._number_of.get(fd, number) != number for fd, _ in self._waiter.poll(0))
 
     def next_task(self) -> tuple[Poll, Answer] | None:
         """The next task and the poll that gave it; None when the worker must stop and nothing is left.
@@ -305,7 +324,7 @@ class Poller:
         self._begin(client)
         for number, pending in self._pending.items():
             if pending.is_here:
-                return self._finish(number)
+                return self._heard(number)
         readable = self._waiter.poll(_AT_ONCE_S * 1000)
         if not readable:
             self._reporter.hand.rest()
@@ -313,9 +332,18 @@ class Poller:
             readable = self._waiter.poll(POLL_READ_TIMEOUT_S * 1000)
         for fd, _ in readable:
             if fd in self._number_of:
-                return self._finish(self._number_of[fd])
+                return self._heard(self._number_of[fd])
         # A stop; or silence for longer than a poll may last, and the connection is of no use any more.
         return self._take_back()
+
+    def _heard(self, number: int) -> tuple[Poll, Answer] | None:
+        """What a poll is answered with, or None if it was only said what became of the answers before it."""
+        if number in self._untold:
+            self._hear(number)
+            pending = self._pending.get(number)
+            if pending is None or not pending.is_here:
+                return None
+        return self._finish(number)
 
     def _begin(self, client: ManyPolls, tasks: Sequence[TaskInHand] = ()) -> None:
         """Sends the polls that are not under way."""
@@ -346,6 +374,7 @@ class Poller:
 
     def _take_back(self) -> tuple[Poll, Answer] | None:
         """Withdraws what is outstanding, one poll at a time; a task handed out before comes out."""
+        self.settle()
         while self._pending:
             number, pending = next(iter(self._pending.items()))
             pending.withdraw()
@@ -356,11 +385,7 @@ class Poller:
 
     def _finish(self, number: int) -> tuple[Poll, Answer] | None:
         self._last = number
-        poll, pending = self._polls[number], self._pending.pop(number)
-        fd = pending.fileno()
-        if fd in self._number_of:
-            del self._number_of[fd]
-            self._waiter.unregister(fd)
+        poll, pending = self._polls[number], self._forget(number)
         answer = pending.finish()
         self._was_hasty = time.monotonic() - self._begun_at[number] < _HASTY_S
         self.came_with = self._poll_ids[number]
@@ -370,6 +395,14 @@ class Poller:
             task_list, next_id = poll.request["taskList"]["name"], self._new_poll_id()
             self._reporter.hand.answered(poll.action, task_list, next_id)
         return None if answer is None else (poll, answer)
+
+    def _forget(self, number: int) -> Pending:
+        """The poll is not waited for any more."""
+        pending = self._pending.pop(number)
+        for fd in [fd for fd, its_number in self._number_of.items() if its_number == number]:
+            del self._number_of[fd]
+            self._waiter.unregister(fd)
+        return pending
 
     def _say_polling(self) -> None:
         setproctitle.setproctitle(self._title)

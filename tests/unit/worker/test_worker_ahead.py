@@ -10,7 +10,8 @@ import pytest
 from flowyd.errors import FlowydError
 from flowyd.swf.actions import BEGIN_BEFORE, LEASE_S
 from flowyd.swf.lean import LeanClient
-from flowyd.worker.ahead import Ahead, SentAhead
+from flowyd.worker.ahead import Ahead
+from flowyd.worker.answers import SentAhead
 from tests.unit.worker.scripted_engine import (
     CARRIED_OUT,
     ScriptedEngine,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from flowyd.control.reports import TaskInHand
+from flowyd.errors import FlowydError
 from flowyd.swf.client import Answer, Readable, Request
 from flowyd.swf.faults import UnknownResourceFault, ValidationException
 from flowyd.swf.lean import LeanClient
@@ -97,6 +99,12 @@ class Worker:
 
     def answer(self, token: str) -> None:
         self.poller.answer(ANSWER, {"taskToken": token}, within_s=10)
+
+    def answer_all(self, answers: Sequence[Request], *, and_poll: bool = True) -> list[FlowydError | None]:
+        """What became of the answers, as far as it is known now."""
+        outcomes: list[FlowydError | None] = []
+        self.poller.answer_all(ANSWER, answers, within_s=10, settled=outcomes.extend, and_poll=and_poll)
+        return outcomes
 
 
 def in_hand(token: str) -> TaskInHand:
@@ -329,7 +337,7 @@ def test_tasks_that_came_together_are_answered_together_with_the_next_poll(path:
         worker = Worker(engine)
         answers = take_three(worker)
 
-        assert worker.poller.answer_all(ANSWER, answers, within_s=10) == [None] * 3
+        assert worker.answer_all(answers) == [None] * 3
         assert worker.take() == "t4"
 
     assert engine.actions == [POLL, ANSWER, ANSWER, BOTH]
@@ -343,7 +351,7 @@ def test_each_answer_of_several_has_its_own_fate(path: Path, refused: int) -> No
     steps[refused] = fault("UnknownResourceFault")
     with ScriptedEngine(path, answer(SEVERAL), *steps) as engine:
         worker = Worker(engine)
-        outcomes = worker.poller.answer_all(ANSWER, take_three(worker), within_s=10)
+        outcomes = worker.answer_all(take_three(worker))
 
     expected = [""] * 3
     expected[refused] = "UnknownResourceFault"
@@ -354,7 +362,7 @@ def test_answers_whose_fate_a_broken_connection_hides_are_sent_again_alone(path:
     repeated = [fault("UnknownResourceFault"), answer()]
     with ScriptedEngine(path, answer(SEVERAL), answer(), hang_up, *repeated) as engine:
         worker = Worker(engine)
-        outcomes = worker.poller.answer_all(ANSWER, take_three(worker), within_s=10)
+        outcomes = worker.answer_all(take_three(worker))
 
     assert names(outcomes) == ["", "UnknownResourceFault", ""]
     assert [each.members.get("taskToken") for each in engine.sent[1:]] == ["t1", "t2", "t2", "t3"]
@@ -363,7 +371,78 @@ def test_answers_whose_fate_a_broken_connection_hides_are_sent_again_alone(path:
 def test_answers_that_others_will_follow_take_no_poll_with_them(path: Path) -> None:
     with ScriptedEngine(path, answer(SEVERAL), answer(), fault("UnknownResourceFault")) as engine:
         worker = Worker(engine)
-        outcomes = worker.poller.answer_all(ANSWER, take_three(worker)[:2], within_s=10, and_poll=False)
+        outcomes = worker.answer_all(take_three(worker)[:2], and_poll=False)
 
     assert names(outcomes) == ["", "UnknownResourceFault"]
     assert engine.actions == [POLL, ANSWER, ANSWER]
+
+
+class Later:
+    """Acknowledges an answer when it is told to."""
+
+    def __init__(self, step: Step) -> None:
+        self.told = threading.Event()
+        self._step = step
+
+    def __call__(self) -> bytes | None:
+        assert self.told.wait(60)
+        return self._step()
+
+
+ACKNOWLEDGED = {
+    "with the next task": ([answer(), answer(), answer(task(5))], ["", "", ""]),
+    "alone": ([answer(), answer(), told], ["", "", ""]),
+    "with a fault": ([answer(), answer(), fault("UnknownResourceFault")], ["", "", "UnknownResourceFault"]),
+    "not at all": (
+        [answer(), hang_up, fault("UnknownResourceFault"), answer()],
+        ["", "UnknownResourceFault", ""],
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "expected"), ACKNOWLEDGED.values(), ids=ACKNOWLEDGED)
+def test_a_task_of_another_list_does_not_wait_for_acknowledgements(
+    path: Path, steps: list[Step], expected: list[str]
+) -> None:
+    acknowledged = Later(steps[0])
+    with ScriptedEngine(path, answer(SEVERAL), answer(task(4)), acknowledged, *steps[1:]) as engine:
+        worker = Worker(engine, SHARED, OWN)
+        outcomes: list[FlowydError | None] = []
+        worker.poller.answer_all(ANSWER, take_three(worker), within_s=10, settled=outcomes.extend)
+
+        assert worker.take() == "t4"
+        assert outcomes == []
+        acknowledged.told.set()
+        worker.poller.settle()
+        assert names(outcomes) == expected
+
+
+def test_what_became_of_answers_is_told_while_the_next_task_is_waited_for(path: Path) -> None:
+    acknowledged = Later(told)
+    steps = [answer(), answer(), acknowledged, answer(), waits]
+    with ScriptedEngine(path, answer(SEVERAL), answer(task(4)), *steps) as engine:
+        worker = Worker(engine, SHARED, OWN)
+        outcomes: list[FlowydError | None] = []
+        worker.poller.answer_all(ANSWER, take_three(worker), within_s=10, settled=outcomes.extend)
+        assert worker.take() == "t4"
+        acknowledged.told.set()
+        # Own list: its poll waits, as does that of the shared one, which was told in between.
+        threading.Timer(0.2, worker.stop.request).start()
+        worker.poller.answer_all(ANSWER, [{"taskToken": "t4"}], within_s=10, settled=outcomes.extend)
+        assert worker.take() == ""
+        assert names(outcomes) == [""] * 4
+
+
+def test_a_stop_waits_for_what_became_of_answers(path: Path) -> None:
+    acknowledged = Later(answer())
+    steps = [acknowledged, answer(), told, answer()]
+    with ScriptedEngine(path, answer(SEVERAL), answer(task(4)), *steps) as engine:
+        worker = Worker(engine, SHARED, OWN)
+        outcomes: list[FlowydError | None] = []
+        worker.poller.answer_all(ANSWER, take_three(worker), within_s=10, settled=outcomes.extend)
+        assert worker.take() == "t4"
+        worker.stop.request()
+        acknowledged.told.set()
+        worker.answer_all([{"taskToken": "t4"}])
+        assert worker.take() == ""
+        assert names(outcomes) == [""] * 3
