@@ -39,15 +39,19 @@ class Dealing:
         self._hand_outs.load(store.hand_outs())
         #: Lists to look at in this turn: a poll came, or a task was offered again.
         self._polled: dict[ListKey, None] = {}
+        #: What came on offer again since the lists were last looked at.
+        self._unread: list[HandOut] = []
         #: Polls that this turn took out of waiting.
         self._taken: list[Poll] = []
 
     def deal_from(self, context: Context) -> None:
         """Deals from this memory from now on, which was made anew from the store."""
         self._context = context
+        # Before those with a row, which come once more and then count there: a lost row is an old one.
+        handing_out.put_back_activities(context)
         for handed_out in self._hand_outs.offered():
             if self._is_current(handed_out):
-                context.matching.offer_again(handed_out.key, handed_out.task)
+                handing_out.put_back(context, handed_out.key, handed_out.task)
             else:
                 self._hand_outs.drop(self._store, handed_out)
 
@@ -55,6 +59,7 @@ class Dealing:
 
     def end_polls(self, now: float) -> list[Answered]:
         """Begins a turn: answers the polls whose time is over."""
+        self._put_back()
         self._taken = self.polls.take_ended(now)
         return [Answered(call=poll.call, result=EMPTY_ANSWERS[poll.call.action]) for poll in self._taken]
 
@@ -83,6 +88,7 @@ class Dealing:
 
     def deal(self) -> list[Answered]:
         """Matches tasks and polls where either came in this turn."""
+        self._put_back()
         context, offered = self._context, self._context.recorder.offered
         answered = []
         while self._polled or offered:
@@ -149,9 +155,15 @@ class Dealing:
         )
 
     def _offered_again(self, handed_out: Sequence[HandOut]) -> None:
-        for each in handed_out:
-            self._context.matching.offer_again(each.key, each.task)
-            self._polled[each.key] = None
+        self._unread += handed_out
+        self._polled.update(dict.fromkeys(each.key for each in handed_out))
+
+    def _put_back(self) -> None:
+        """Puts it back on offer: in a turn, since it may read, and before deadlines fire that are no more."""
+        unread, self._unread = self._unread, []
+        for each in unread:
+            if self._is_current(each):
+                handing_out.put_back(self._context, each.key, each.task)
 
     def _is_current(self, handed_out: HandOut) -> bool:
         """Whether the task is as it was handed out."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from flowyd.engine.rules.evolve import fold, note_heartbeat
-from flowyd.engine.rules.state import ExecutionState
+from flowyd.engine.rules.evolve import fold, note_handed_out_again, note_heartbeat, note_offered_again
+from flowyd.engine.rules.state import ExecutionState, OpenActivityTask
 from flowyd.engine.store import Store
 from flowyd.engine.writes import ExecutionRow
 
@@ -207,14 +207,35 @@ class Executions:
             hot.remember(body.encode())
             if started is not None and event_id == started.started_event_id:
                 hot.started_digest = hot.digest
-        for scheduled_event_id, at, details in self._store.heartbeats(execution_id):
-            activity = hot.state.activities.get(scheduled_event_id)
-            if activity is not None:
-                note_heartbeat(activity, at=at, details=details)
+        self._recall_clocks(hot)
         self._hot[execution_id] = hot
         if hot.state.is_open:
             self._open_runs[row.domain_id, row.workflow_id] = execution_id
         return hot
+
+    def save_clocks(self, hot: Hot, activity: OpenActivityTask) -> None:
+        """Writes what the history does not say of a started activity task."""
+        self._store.writes.save_heartbeat(
+            (
+                hot.id,
+                activity.scheduled_event_id,
+                activity.heartbeat_at,
+                activity.details,
+                activity.began_at,
+                int(activity.on_offer_again),
+            )
+        )
+
+    def _recall_clocks(self, hot: Hot) -> None:
+        for _, scheduled_event_id, at, details, began_at, on_offer_again in self._store.heartbeats(hot.id):
+            activity = hot.state.activities.get(scheduled_event_id)
+            if activity is None:
+                continue
+            if began_at is not None:
+                note_handed_out_again(activity, at=began_at)
+            if on_offer_again:
+                note_offered_again(activity)
+            note_heartbeat(activity, at=at, details=details)
 
 
 def new_row(state: ExecutionState, *, execution_id: int, domain_id: int) -> ExecutionRow:

@@ -18,6 +18,8 @@ from flowyd.engine.executions import Hot
 from flowyd.engine.histories import event_page, run_of
 from flowyd.engine.matching import Task
 from flowyd.engine.rules import requests
+from flowyd.engine.rules.deadlines import created_by_hand_out
+from flowyd.engine.rules.evolve import note_handed_out_again, note_offered_again
 from flowyd.engine.rules.requests import unknown_execution
 from flowyd.engine.writes import ListKey
 from flowyd.swf.faults import ValidationException
@@ -50,12 +52,43 @@ def is_current(context: Context, key: ListKey, task: Task) -> bool:
     return decision is not None and decision.scheduled_event_id == task.scheduled_event_id
 
 
+def put_back(context: Context, key: ListKey, task: Task) -> None:
+    """Puts a started task, which is current, on offer again; the clocks of an activity task stand meanwhile.
+
+    In the store, that they stand is also what says that the task is on offer. Its row in `hand_outs` may get
+    lost, and nobody would see to a task that has neither a worker nor a clock (`put_back_activities`).
+    """
+    context.matching.offer_again(key, task)
+    hot = context.executions.get(task.execution_id)
+    assert hot is not None, "it is current"
+    activity = hot.state.activities.get(task.scheduled_event_id)
+    if activity is not None and not activity.on_offer_again:
+        note_offered_again(activity)
+        context.executions.save_clocks(hot, activity)
+
+
+def put_back_activities(context: Context) -> None:
+    """Puts all activity tasks back on offer whose clocks stand, as far as they have not closed."""
+    for execution_id, scheduled_event_id in context.store.on_offer_again():
+        hot = context.executions.get(execution_id)
+        activity = hot.state.activities.get(scheduled_event_id) if hot is not None else None
+        if hot is not None and activity is not None:
+            task = Task(
+                execution_id=execution_id,
+                scheduled_event_id=scheduled_event_id,
+                started_event_id=activity.started_event_id,
+            )
+            context.matching.offer_again((hot.row.domain_id, "activity", activity.task_list), task)
+
+
 def hand_out(context: Context, task: Task, action: str, request: Request) -> tuple[Task, bytes]:
     """Starts the task, unless it was started before, and answers the poll; the task as it is now."""
     hot = context.executions.get(task.execution_id)
     assert hot is not None, "take() has looked at it"
     answer = _answer_decision if action == "PollForDecisionTask" else _answer_activity
-    if not task.started_event_id:
+    if task.started_event_id:
+        _begin_clocks(context, hot, task)
+    else:
         started_event_id = _start(context, hot, task, action, request.get("identity"))
         task = Task(
             execution_id=task.execution_id,
@@ -81,6 +114,18 @@ def _start(context: Context, hot: Hot, task: Task, action: str, identity: str | 
             hot, lambda block: requests.start_activity(block, scheduled, identity=identity)
         )
     return started_event_id
+
+
+def _begin_clocks(context: Context, hot: Hot, task: Task) -> None:
+    """Lets the clocks of an activity task begin anew; those of a decision task go on from its start."""
+    activity = hot.state.activities.get(task.scheduled_event_id)
+    if activity is None:
+        return
+    note_handed_out_again(activity, at=context.now)
+    context.executions.save_clocks(hot, activity)
+    deadline_at = created_by_hand_out(activity)
+    if deadline_at is not None:
+        context.recorder.arm(hot, deadline_at)
 
 
 def _answer_activity(context: Context, hot: Hot, task: Task, request: Request) -> bytes:

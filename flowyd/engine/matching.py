@@ -123,8 +123,10 @@ class Matching:
             for entry in part.entries
             if self._on_offer.get((entry[2].execution_id, entry[2].scheduled_event_id)) is entry[2]
         )
-        for _, _, task in alive[_PART:]:
+        # The table does not know those that are offered again, which come first.
+        kept = max(_PART, sum(1 for entry in alive if entry[2].started_event_id))
+        for _, _, task in alive[kept:]:
             del self._on_offer[task.execution_id, task.scheduled_event_id]
-        part.entries = alive[:_PART]
-        if len(alive) > _PART:
-            part.tail = alive[_PART - 1][:2]
+        part.entries = alive[:kept]
+        if len(alive) > kept:
+            part.tail = alive[kept - 1][:2]

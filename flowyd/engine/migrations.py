@@ -36,6 +36,12 @@ CREATE TABLE hand_out (
 );
     """,
     "INSERT INTO meta (name, value) VALUES ('redo', randomblob(16));",
+    # What a redo log of version 3 says of this table names the columns that it writes, and fits.
+    """
+ALTER TABLE heartbeat ADD COLUMN began_at REAL;
+ALTER TABLE heartbeat ADD COLUMN on_offer_again INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX heartbeat_on_offer_again ON heartbeat (execution_id, scheduled_event_id) WHERE on_offer_again;
+    """,
 )
 
 

@@ -138,9 +138,7 @@ def heartbeat(context: Context, request: Request) -> bytes:
         hot.state, scheduled_event_id=token.scheduled_event_id, started_event_id=token.started_event_id
     )
     note_heartbeat(activity, at=context.now, details=request.get("details"))
-    context.store.writes.save_heartbeat(
-        hot.id, activity.scheduled_event_id, activity.heartbeat_at, activity.details
-    )
+    context.executions.save_clocks(hot, activity)
     return encode({"cancelRequested": activity.cancel_requested_event_id > 0})
 
 

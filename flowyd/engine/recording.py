@@ -124,7 +124,7 @@ class Recorder:
             row.cancel_requested = 1
             self._store.writes.save_execution(row)
         if block.deadline_at is not None:
-            self._arm(hot, block.deadline_at)
+            self.arm(hot, block.deadline_at)
 
     def _offer(self, domain_id: int, execution_id: int, effect: OfferTask) -> None:
         key = (domain_id, effect.kind, effect.task_list)
@@ -144,7 +144,8 @@ class Recorder:
         self._agenda.drop(row.id)
         self.closed.append(row.id)
 
-    def _arm(self, hot: Hot, at: float) -> None:
+    def arm(self, hot: Hot, at: float) -> None:
+        """Notes a deadline that came up: the execution is looked at no later than then."""
         row = hot.row
         if row.next_deadline_at is None or at < row.next_deadline_at:
             row.next_deadline_at = at

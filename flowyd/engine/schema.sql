@@ -1,4 +1,4 @@
--- The engine's database, version 3. `event` is the truth; what else is here can be rebuilt from it, or is
+-- The engine's database, version 4. `event` is the truth; what else is here can be rebuilt from it, or is
 -- the registry of domains and types, or says so. All times are epoch seconds (REAL, milliseconds kept).
 
 CREATE TABLE domain (
@@ -69,14 +69,19 @@ CREATE TABLE task (
 
 CREATE INDEX task_waiting ON task (domain_id, kind, task_list, priority DESC, position);
 
--- Truth that is no event: the last heartbeat of each started activity task that sent one.
+-- Truth that is no event: the clocks of each started activity task that sent a heartbeat, or was offered again
+-- because nobody had begun it. They are one row, written whole: a heartbeat and a hand-out both move them.
 CREATE TABLE heartbeat (
     execution_id       INTEGER NOT NULL,
     scheduled_event_id INTEGER NOT NULL,
-    at                 REAL NOT NULL,
+    at                 REAL NOT NULL,       -- the last heartbeat, or began_at
     details            TEXT,
+    began_at           REAL,                -- the start, or the last hand-out; NULL, from version 3: the start
+    on_offer_again     INTEGER NOT NULL DEFAULT 0,     -- 1: nobody has it, its clocks stand
     PRIMARY KEY (execution_id, scheduled_event_id)
 ) WITHOUT ROWID;
+
+CREATE INDEX heartbeat_on_offer_again ON heartbeat (execution_id, scheduled_event_id) WHERE on_offer_again;
 
 -- Truth that is no event: the last tasks handed out, as long as their answers may not have been read. A ring.
 CREATE TABLE hand_out (

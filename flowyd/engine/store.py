@@ -32,6 +32,7 @@ from flowyd.engine.writes import (
     HAND_OUT_COLUMNS,
     ExecutionRow,
     HandOutRow,
+    HeartbeatRow,
     ListKey,
     Statement,
     Writes,
@@ -62,7 +63,11 @@ _COUNT_TASKS = (
 )
 _LAST_POSITION = "SELECT coalesce(max(position), 0) FROM task"
 
-_HEARTBEATS = "SELECT scheduled_event_id, at, details FROM heartbeat WHERE execution_id = ?"
+_HEARTBEATS = (
+    "SELECT execution_id, scheduled_event_id, at, details, began_at, on_offer_again FROM heartbeat "
+    "WHERE execution_id = ?"
+)
+_ON_OFFER_AGAIN = "SELECT execution_id, scheduled_event_id FROM heartbeat WHERE on_offer_again"
 
 _HAND_OUTS = f"SELECT {HAND_OUT_COLUMNS}, place FROM hand_out ORDER BY number"
 
@@ -424,10 +429,15 @@ class Store:
 
     # Heartbeats
 
-    def heartbeats(self, execution_id: int) -> list[tuple[int, float, str | None]]:
-        """(scheduled event id, time, details) of the heartbeats of a run's activity tasks."""
+    def heartbeats(self, execution_id: int) -> list[HeartbeatRow]:
+        """What is noted of a run's activity tasks."""
         self.flush()
         return self.connection.execute(_HEARTBEATS, (execution_id,)).fetchall()
+
+    def on_offer_again(self) -> list[tuple[int, int]]:
+        """(execution id, scheduled event id) of activity tasks whose clocks stand; some may have closed."""
+        self.flush()
+        return self.connection.execute(_ON_OFFER_AGAIN).fetchall()
 
     # Hand-outs
 

@@ -16,6 +16,8 @@ from msgspec.structs import astuple
 ListKey = tuple[int, str, str]
 #: Execution, event id, body.
 EventRow = tuple[int, int, str]
+#: Execution, scheduled event, last heartbeat, details, when the clocks began, whether it is on offer again.
+HeartbeatRow = tuple[int, int, float, str | None, float | None, int]
 #: Number, run id, poll id, execution, scheduled and started event, the three parts of the list's key, place.
 HandOutRow = tuple[int, str, str, int, int, int, int, str, str, int]
 #: A statement and the rows it is carried out for.
@@ -46,8 +48,9 @@ _INSERT_TASK = (
 )
 _DELETE_TASK = "DELETE FROM task WHERE execution_id = ? AND scheduled_event_id = ?"
 _SAVE_HEARTBEAT = (
-    "INSERT INTO heartbeat (execution_id, scheduled_event_id, at, details) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET at = excluded.at, details = excluded.details"
+    "INSERT INTO heartbeat (execution_id, scheduled_event_id, at, details, began_at, on_offer_again) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at, details = excluded.details, "
+    "began_at = excluded.began_at, on_offer_again = excluded.on_offer_again"
 )
 _DELETE_HEARTBEATS = "DELETE FROM heartbeat WHERE execution_id = ?"
 _INSERT_HAND_OUT = (
@@ -85,7 +88,7 @@ class Writes:
         self._changed_rows: dict[int, ExecutionRow] = {}
         self._new_tasks: dict[tuple[int, int], tuple[int, int, int, str, str, int, int]] = {}
         self._dropped_tasks: dict[tuple[int, int], None] = {}
-        self._heartbeats: dict[tuple[int, int], tuple[int, int, float, str | None]] = {}
+        self._heartbeats: dict[tuple[int, int], HeartbeatRow] = {}
         self._ended_heartbeats: dict[int, None] = {}
         #: By place: the row that is to stand there, None for none; and the places that certainly have one.
         self._hand_outs: dict[int, HandOutRow | None] = {}
@@ -197,12 +200,10 @@ class Writes:
 
     # Heartbeats
 
-    def save_heartbeat(
-        self, execution_id: int, scheduled_event_id: int, at: float, details: str | None
-    ) -> None:
-        """Notes the last heartbeat of an activity task."""
+    def save_heartbeat(self, row: HeartbeatRow) -> None:
+        """Notes the last heartbeat and the clocks of an activity task."""
         self.any = True
-        self._heartbeats[execution_id, scheduled_event_id] = (execution_id, scheduled_event_id, at, details)
+        self._heartbeats[row[0], row[1]] = row
 
     def end_heartbeats(self, execution_id: int) -> None:
         """Forgets the heartbeats of a run that closed."""

@@ -5,7 +5,8 @@ happens when one runs out is in `expiry`.
 
 `created_by` answers for one event which new deadline it brings, so that a caller who knows an earliest time
 for everything before need not go through all open items again. New deadlines come from the events in its
-table and from nowhere else; a heartbeat only moves one later.
+table, and from a started activity task that is handed out again, which had none while it was on offer
+(`created_by_hand_out`); a heartbeat only moves one later.
 Source: SWF API Reference, the timeouts; clocks as in the recordings (within about 10 ms).
 """
 
@@ -64,6 +65,11 @@ def created_by(state: ExecutionState, event: Event) -> float | None:
     return None if follow is None else follow(state, event)
 
 
+def created_by_hand_out(activity: OpenActivityTask) -> float | None:
+    """The earliest of the deadlines that begin when an activity task is handed out, first or again."""
+    return _earliest(activity.began_at, activity.start_to_close_s, activity.heartbeat_s)
+
+
 def _pending(state: ExecutionState) -> Iterator[Deadline]:
     yield _of_execution(state)
     yield from _of_decisions(state)
@@ -108,8 +114,10 @@ def _of_activity(activity: OpenActivityTask) -> Iterator[Deadline]:
                 activity.scheduled_at + activity.schedule_to_start_s, event_id, ACTIVITY_SCHEDULE_TO_START
             )
         return
+    if activity.on_offer_again:
+        return
     if activity.start_to_close_s is not None:
-        yield Deadline(activity.started_at + activity.start_to_close_s, event_id, ACTIVITY_START_TO_CLOSE)
+        yield Deadline(activity.began_at + activity.start_to_close_s, event_id, ACTIVITY_START_TO_CLOSE)
     if activity.heartbeat_s is not None:
         yield Deadline(activity.heartbeat_at + activity.heartbeat_s, event_id, ACTIVITY_HEARTBEAT)
 
@@ -173,8 +181,7 @@ def _created_by_activity(state: ExecutionState, event: Event) -> float | None:
 
 
 def _created_by_activity_start(state: ExecutionState, event: Event) -> float | None:
-    activity = state.activities[attributes_of(event)["scheduledEventId"]]
-    return _earliest(activity.started_at, activity.start_to_close_s, activity.heartbeat_s)
+    return created_by_hand_out(state.activities[attributes_of(event)["scheduledEventId"]])
 
 
 def _created_by_decision_event(state: ExecutionState, _: Event) -> float | None:

@@ -2,7 +2,7 @@
 
 `EVOLVE` has one function per event type that changes something besides id and time; the others (markers,
 failures of decisions, external deliveries) leave the state as it is. Nothing here judges whether an event
-should have happened. What is not in the history comes in by `note_heartbeat` and `note_decide_after`.
+should have happened. What is not in the history comes in by the functions `note_...`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,17 @@ def note_heartbeat(activity: OpenActivityTask, *, at: float, details: str | None
     activity.heartbeat_at = at
     if details is not None:
         activity.details = details
+
+
+def note_offered_again(activity: OpenActivityTask) -> None:
+    """Stops the clocks of a started activity task: whoever it was handed out to did not begin it."""
+    activity.on_offer_again = True
+
+
+def note_handed_out_again(activity: OpenActivityTask, *, at: float) -> None:
+    """Begins the clocks of a started activity task anew: somebody else has it now."""
+    activity.on_offer_again = False
+    activity.began_at = activity.heartbeat_at = at
 
 
 def note_decide_after(state: ExecutionState, said: Mapping[str, Any] | None) -> None:
@@ -165,7 +176,7 @@ def _activity_scheduled(state: ExecutionState, event_id: int, at: float, attribu
 def _activity_started(state: ExecutionState, event_id: int, at: float, attributes: Attributes) -> None:
     activity = state.activities[attributes["scheduledEventId"]]
     activity.started_event_id = event_id
-    activity.started_at = activity.heartbeat_at = at
+    activity.began_at = activity.heartbeat_at = at
     state.latest_activity_at = at
 
 

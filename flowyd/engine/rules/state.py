@@ -44,9 +44,12 @@ class OpenActivityTask(msgspec.Struct, kw_only=True, gc=False):
     priority: int
     #: 0 while it is only scheduled.
     started_event_id: int = 0
-    started_at: float = 0.0
-    #: Last heartbeat, or the start; heartbeats are not in the history (`evolve.note_heartbeat`).
+    #: When its clocks began: the start, or another hand-out (`evolve.note_handed_out_again`).
+    began_at: float = 0.0
+    #: Last heartbeat, or when its clocks began; heartbeats are not in the history (`evolve.note_heartbeat`).
     heartbeat_at: float = 0.0
+    #: Started, but nobody has it: its clocks stand (`evolve.note_offered_again`).
+    on_offer_again: bool = False
     #: Details of the last heartbeat that gave some.
     details: str | None = None
     #: The last ActivityTaskCancelRequested; 0 if there was none.

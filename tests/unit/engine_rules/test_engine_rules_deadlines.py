@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowyd.engine.rules.block import Block
-from flowyd.engine.rules.deadlines import Deadline, deadlines, next_deadline
+from flowyd.engine.rules.deadlines import Deadline, created_by_hand_out, deadlines, next_deadline
 from flowyd.engine.rules.events import attributes_of
-from flowyd.engine.rules.evolve import note_heartbeat
+from flowyd.engine.rules.evolve import note_handed_out_again, note_heartbeat, note_offered_again
 from flowyd.engine.rules.expiry import EXPIRE, expire
 from tests.unit.engine_rules.engine_rules_script import ACTIVITY, Script, decision
 
@@ -59,9 +59,7 @@ def test_activity_clocks(timeouts: dict[str, str], started: bool, expected: tupl
         script.now = 103.0
         script.happens(("ActivityTaskStarted", {"scheduledEventId": 5}))
 
-    found = [(deadline.kind, deadline.at) for deadline in deadlines(script.state) if deadline.event_id == 5]
-
-    assert found == ([expected] if expected else [])
+    assert clocks(script) == ([expected] if expected else [])
 
 
 def test_a_heartbeat_restarts_its_clock_and_its_details_show_in_the_timeout() -> None:
@@ -76,6 +74,85 @@ def test_a_heartbeat_restarts_its_clock_and_its_details_show_in_the_timeout() ->
 
     assert attributes_of(script.events[-2]) == {
         "details": "half",
+        "scheduledEventId": 5,
+        "startedEventId": 6,
+        "timeoutType": "HEARTBEAT",
+    }
+
+
+def clocks(script: Script) -> list[tuple[str, float]]:
+    return [(deadline.kind, deadline.at) for deadline in deadlines(script.state) if deadline.event_id == 5]
+
+
+def with_all_clocks() -> Script:
+    script = scheduled(scheduleToCloseTimeout="90", startToCloseTimeout="7", heartbeatTimeout="3")
+    return script.happens(("ActivityTaskStarted", {"scheduledEventId": 5}))
+
+
+def test_of_an_activity_that_is_on_offer_again_only_the_clock_over_the_whole_runs() -> None:
+    script = with_all_clocks()
+    first, second, *_ = deadlines(script.state)
+
+    note_offered_again(script.state.activities[5])
+
+    assert clocks(script) == [("activity SCHEDULE_TO_CLOSE", 190.0)]
+    assert (fire(script, first), fire(script, second)) == ([], [])
+
+
+def test_a_heartbeat_of_an_activity_that_is_on_offer_again_starts_no_clock_and_its_details_are_kept() -> None:
+    script = with_all_clocks()
+    note_offered_again(script.state.activities[5])
+
+    note_heartbeat(script.state.activities[5], at=105.0, details="half")
+
+    assert clocks(script) == [("activity SCHEDULE_TO_CLOSE", 190.0)]
+    assert script.state.activities[5].details == "half"
+
+
+def test_the_clocks_of_an_activity_that_is_handed_out_again_begin_anew() -> None:
+    script = with_all_clocks()
+    note_heartbeat(script.state.activities[5], at=102.0, details=None)
+    note_offered_again(script.state.activities[5])
+
+    note_handed_out_again(script.state.activities[5], at=150.0)
+
+    assert clocks(script) == [
+        ("activity HEARTBEAT", 153.0),
+        ("activity START_TO_CLOSE", 157.0),
+        ("activity SCHEDULE_TO_CLOSE", 190.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "at"),
+    [
+        ({}, None),
+        ({"startToCloseTimeout": "7"}, 157.0),
+        ({"heartbeatTimeout": "3"}, 153.0),
+        ({"startToCloseTimeout": "7", "heartbeatTimeout": "3"}, 153.0),
+        ({"startToCloseTimeout": "2", "heartbeatTimeout": "3"}, 152.0),
+        ({"scheduleToCloseTimeout": "60"}, None),
+    ],
+)
+def test_another_hand_out_brings_the_deadlines_of_its_clocks(
+    timeouts: dict[str, str], at: float | None
+) -> None:
+    script = scheduled(**timeouts)
+    script.happens(("ActivityTaskStarted", {"scheduledEventId": 5}))
+
+    note_handed_out_again(script.state.activities[5], at=150.0)
+
+    assert created_by_hand_out(script.state.activities[5]) == at
+
+
+def test_an_activity_that_runs_out_after_another_hand_out_times_out_as_ever() -> None:
+    script = with_all_clocks()
+    note_offered_again(script.state.activities[5])
+    note_handed_out_again(script.state.activities[5], at=150.0)
+
+    assert fire(script, deadlines(script.state)[0]) == ["ActivityTaskTimedOut", "DecisionTaskScheduled"]
+
+    assert attributes_of(script.events[-2]) == {
         "scheduledEventId": 5,
         "startedEventId": 6,
         "timeoutType": "HEARTBEAT",

@@ -9,6 +9,7 @@ Invariants, looked at after every step:
 5. No task is lost: the tasks that histories show as waiting are those that the lists count.
 6. The description made from the folded history is the service's: the live state is the fold.
 7. The service wants to be woken before the next deadline of any open run.
+8. The clocks of an activity task stand while it is on offer again, and begin anew at the next hand-out.
 
 A crash is a copy of the files as they are after the last answer, opened anew.
 """
@@ -29,8 +30,8 @@ from flowyd.engine.calls import Call
 from flowyd.engine.rules.deadlines import next_deadline
 from flowyd.engine.rules.description import describe
 from flowyd.engine.rules.events import CLOSE_STATUS, attributes_of
-from flowyd.engine.rules.evolve import fold, note_heartbeat
-from flowyd.engine.rules.state import ExecutionState
+from flowyd.engine.rules.evolve import fold, note_handed_out_again, note_heartbeat, note_offered_again
+from flowyd.engine.rules.state import ExecutionState, OpenActivityTask
 from flowyd.engine.settings import ServiceSettings
 from flowyd.swf.faults import UnknownResourceFault, WorkflowExecutionAlreadyStartedFault
 from tests.unit.engine_service.engine_service_scene import (
@@ -105,6 +106,11 @@ class Callers(RuleBasedStateMachine):
         self.offered_again: Counter[tuple[str, str, int]] = Counter()
         self.runs: dict[str, dict[str, str]] = {}
         self.seen: dict[str, list[dict[str, Any]]] = {}
+        #: Polls that this engine answered: only of them can it be told that the answer was not read.
+        self.answered: set[Call] = set()
+        #: By run and started event of an activity task: when it was last handed out, None if it is on offer
+        #: again; and its last heartbeat since.
+        self.began: dict[tuple[str, int], float | None] = {}
         self.heartbeats: dict[tuple[str, int], float] = {}
 
     @initialize(hot_bytes=st.sampled_from([1, 100_000_000]))
@@ -131,7 +137,12 @@ class Callers(RuleBasedStateMachine):
             answer = self.scene.answer(poll)
             if "taskToken" in answer:
                 self.held.append((poll, answer))
-                self.handed_out[self.task_of(poll, answer)] += 1
+                self.answered.add(poll)
+                action, run_id, started_event_id = self.task_of(poll, answer)
+                self.handed_out[action, run_id, started_event_id] += 1
+                if action == "PollForActivityTask":
+                    self.began[run_id, started_event_id] = self.scene.clock.now()
+                    self.heartbeats.pop((run_id, started_event_id), None)
 
     @staticmethod
     def task_of(poll: Call, answer: Answer) -> tuple[str, str, int]:
@@ -245,7 +256,10 @@ class Callers(RuleBasedStateMachine):
     @rule()
     def lose_the_answer(self) -> None:
         poll, task = self.held.pop()
-        self.offered_again[self.task_of(poll, task)] += 1
+        action, run_id, started_event_id = self.task_of(poll, task)
+        self.offered_again[action, run_id, started_event_id] += 1
+        if action == "PollForActivityTask" and poll in self.answered:
+            self.began[run_id, started_event_id] = None
         self.scene.service.offer_again(poll)
         self.scene.turn()
         self.collect()
@@ -253,12 +267,14 @@ class Callers(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.polls.clear()
+        self.answered.clear()
         self.scene.reopen()
         self.scene.turn()
 
     @rule()
     def crash(self) -> None:
         self.polls.clear()
+        self.answered.clear()
         self.crashes += 1
         copy = self.folder / f"{self.crashes}.db"
         for end in ("", "-wal", "-redo"):
@@ -310,9 +326,28 @@ class Callers(RuleBasedStateMachine):
         assert times == sorted(times)
         assert not any(event["eventType"] in CLOSE_STATUS for event in events[:-1])
         check_tasks(events)
+        self.check_clocks(run["runId"], events, events[len(before) :])
         state = fold(events, workflow_id=run["workflowId"], run_id=run["runId"])
         assert self.scene.describe(run) == describe(state)
         return state
+
+    def check_clocks(
+        self, run_id: str, events: list[dict[str, Any]], new_events: list[dict[str, Any]]
+    ) -> None:
+        limits = {"START_TO_CLOSE": "startToCloseTimeout", "HEARTBEAT": "heartbeatTimeout"}
+        for event in new_events:
+            if event["eventType"] != "ActivityTaskTimedOut":
+                continue
+            ended = attributes_of(event)
+            limit = limits.get(ended["timeoutType"])
+            if limit is not None:
+                key = (run_id, ended["startedEventId"])
+                began_at = self.began[key]
+                assert began_at is not None, "its clocks stand"
+                if limit == "heartbeatTimeout":
+                    began_at = self.heartbeats.get(key, began_at)
+                limit_s = int(attributes_of(events[ended["scheduledEventId"] - 1])[limit])
+                assert event["eventTimestamp"] >= began_at + limit_s - 0.001
 
     def check_waiting(self, open_states: list[ExecutionState]) -> None:
         waiting: Counter[tuple[str, str]] = Counter()
@@ -336,13 +371,22 @@ class Callers(RuleBasedStateMachine):
         wake_at = self.scene.service.next_wake_at()
         for state in open_states:
             for activity in state.activities.values():
-                at = self.heartbeats.get((state.run_id, activity.started_event_id))
-                if at is not None:
-                    note_heartbeat(activity, at=at, details=None)
+                key = (state.run_id, activity.started_event_id)
+                if key in self.began:
+                    self.note_clocks(activity, key)
             at = next_deadline(state)
             assert at is not None
             assert wake_at is not None
             assert wake_at <= at
+
+    def note_clocks(self, activity: OpenActivityTask, key: tuple[str, int]) -> None:
+        began_at = self.began[key]
+        if began_at is None:
+            note_offered_again(activity)
+            return
+        note_handed_out_again(activity, at=began_at)
+        if key in self.heartbeats:
+            note_heartbeat(activity, at=self.heartbeats[key], details=None)
 
 
 def check_tasks(events: list[dict[str, Any]]) -> None:

@@ -636,7 +636,8 @@ class Life:
 
     def beat(self) -> None:
         if (of := self.some_open()) is not None:
-            self.write("save_heartbeat", of.id, self.steps.draw(st.integers(1, 3)), float(self.next()), None)
+            at, waits = float(self.next()), self.steps.draw(st.integers(0, 1))
+            self.write("save_heartbeat", (of.id, self.steps.draw(st.integers(1, 3)), at, None, at, waits))
 
     def hand_out(self) -> None:
         place, number = self.steps.draw(st.integers(0, 3)), self.next()
