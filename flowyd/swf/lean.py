@@ -240,6 +240,7 @@ class LeanClient:
         stream: AnswerStream | None = None,
     ) -> list[FlowydError | None]:
         outcomes: list[FlowydError | None] = []
+        response: Response | None = None
         connection = self._connection() if stream is None else stream.connection
         try:
             connection.send(b"".join([self._message(action, each, headers) for each in requests]))
@@ -333,8 +334,9 @@ class LeanClient:
             self._address, connect_timeout_s=self._connect_timeout_s, read_timeout_s=self._read_timeout_s
         )
 
-    def _keep(self, connection: Connection, response: Response) -> None:
-        if response.keep_alive:
+    def _keep(self, connection: Connection, response: Response | None) -> None:
+        """Keeps the connection; `response`: what came over it last."""
+        if response is None or response.keep_alive:
             self._kept.append(connection)
         else:
             connection.close()

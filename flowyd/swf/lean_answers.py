@@ -123,10 +123,10 @@ class PendingAnswer:
         finally:
             if self._is_withdrawn:
                 self._connection.close()
-            elif not is_leased:
-                self._keep(self._connection, response)
-            elif response.keep_alive:
+            elif is_leased and response.keep_alive:
                 self.stream = AnswerStream(self._connection)
+            else:
+                self._keep(self._connection, response)
         self.was_read = True
         return answer
 

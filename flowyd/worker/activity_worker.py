@@ -9,21 +9,17 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import setproctitle
 
 from flowyd.control.quarantine import key_of
 from flowyd.control.reports import TaskInHand
-from flowyd.errors import FlowydError, UnreachableError
+from flowyd.errors import FlowydError
 from flowyd.sdk.activity import Activity
 from flowyd.sdk.registry import ActivityRegistration
-from flowyd.swf.client import Answer, PollingClient, Request, SwfClient
-from flowyd.swf.faults import SwfFault, UnknownResourceFault
-from flowyd.swf.limits import DATA_CHARACTERS, REASON_CHARACTERS
-from flowyd.worker.ahead import Sender, give_back
-from flowyd.worker.answers import AnsweredBefore, SentAhead
-from flowyd.worker.calling import call_through
+from flowyd.swf.client import Answer, PollingClient, Request
+from flowyd.worker.answers import SentAhead
 from flowyd.worker.pace import Pace
 from flowyd.worker.polling import Poll, Poller
 from flowyd.worker.quarantined import QuarantineKeys
@@ -32,101 +28,12 @@ from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import Rolling, hold_back
 from flowyd.worker.stopping import StopSignal
 from flowyd.worker.tags import tags_of
+from flowyd.worker.task_answers import ANSWER_WITHIN_S, TaskAnswers
 
 logger = logging.getLogger(__name__)
 
-#: How long an answer waits for a service that is away; a result is worth a long wait.
-ANSWER_WITHIN_S = 300.0
-#: A heartbeat is worth a short one: the next is on its way.
-HEARTBEAT_WITHIN_S = 5.0
-#: Heartbeats more often than this are not reported to the supervisor.
-HEARTBEAT_REPORTS_S = 1.0
-#: How a task ends by its answer.
-_ENDINGS = {
-    "RespondActivityTaskCompleted": "completed",
-    "RespondActivityTaskFailed": "failed",
-    "RespondActivityTaskCanceled": "canceled",
-}
 #: Added to a task's usual limit before the worker counts as late: the service times it out first.
 LATE_S = 5.0
-
-
-class TaskAnswers:
-    """The `ActivityScheduler` over a client: what an activity answers goes to the service at once."""
-
-    def __init__(self, client: SwfClient, reporter: Reporter) -> None:
-        self._client = client
-        self._reporter = reporter
-        self._reported_at = 0.0
-        #: What carries answers through to the service.
-        self.send: Callable[..., object] = partial(call_through, client)
-        #: How the last task was answered: "", "completed", "failed" or "canceled".
-        self.answered = ""
-
-    def heartbeat(self, token: str, details: str | None) -> bool:
-        """False: the task is closed, or its cancellation was requested. A service that is away is neither."""
-        request = {"taskToken": token} if details is None else {"taskToken": token, "details": details}
-        try:
-            answer = call_through(
-                self._client, "RecordActivityTaskHeartbeat", request, within_s=HEARTBEAT_WITHIN_S
-            )
-        except UnknownResourceFault:
-            return False
-        except (SwfFault, UnreachableError) as error:
-            logger.warning("a heartbeat was not taken: %s", error, extra={"action": "heartbeat"})
-            return True
-        now = time.monotonic()
-        if now - self._reported_at >= HEARTBEAT_REPORTS_S:
-            self._reported_at = now
-            self._reporter.heartbeat()
-        return not answer["cancelRequested"]
-
-    def complete(self, token: str, result_text: str) -> None:
-        """The task is done; a result that the service will not take fails it."""
-        self._answer("RespondActivityTaskCompleted", {"taskToken": token, "result": result_text})
-
-    def fail(self, token: str, reason: str, details: str | None) -> None:
-        """The task failed."""
-        request = {"taskToken": token, "reason": reason[:REASON_CHARACTERS]}
-        if details:
-            request["details"] = details[:DATA_CHARACTERS]
-        self._answer("RespondActivityTaskFailed", request)
-
-    def cancel(self, token: str, details: str | None) -> None:
-        """The task was canceled on request."""
-        request = {"taskToken": token}
-        if details:
-            request["details"] = details[:DATA_CHARACTERS]
-        self._answer("RespondActivityTaskCanceled", request)
-
-    def _answer(self, action: str, request: Mapping[str, str]) -> None:
-        self.answered = _ENDINGS[action]
-        try:
-            self.send(action, request, within_s=ANSWER_WITHIN_S)
-        except (SwfFault, UnreachableError, AnsweredBefore) as error:
-            self.refused(action, request, error)
-
-    def refused(self, action: str, request: Request, error: FlowydError) -> None:
-        """An answer was not taken: a wrong result fails the task; that it was closed meanwhile is logged."""
-        if isinstance(error, AnsweredBefore):
-            logger.info(
-                "the answer was sent again; it had been taken, or its task was closed since: %s",
-                error,
-                extra={"action": "answer"},
-            )
-        elif isinstance(error, UnknownResourceFault):
-            logger.warning(
-                "the task was closed before it was %s: %s",
-                _ENDINGS[action],
-                error,
-                extra={"action": "answer"},
-            )
-        elif isinstance(error, SwfFault):
-            logger.error("%s was refused: %s", action, error, extra={"action": "answer"})
-            if action == "RespondActivityTaskCompleted":
-                self.fail(request["taskToken"], f"the result was refused: {error}", None)
-        else:
-            logger.error("the task's answer is lost: %s", error, extra={"action": "answer"})
 
 
 class ActivityWorker:
@@ -146,8 +53,14 @@ class ActivityWorker:
         stop: StopSignal,
         quarantine: QuarantineKeys | None = None,
         rolling: Rolling | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`why_not`: what modules are broken or refused, for the reason of tasks that nobody can run."""
+        """See `run`.
+
+        Args:
+            why_not: what modules are broken or refused, for the reason of tasks that nobody can run.
+            now: the clock of leases and of the pace: CLOCK_MONOTONIC, in seconds.
+        """
         request = {"domain": domain, "taskList": {"name": task_list}, "identity": identity}
         poll = Poll(action="PollForActivityTask", request=request)
         self._poller = Poller(
@@ -155,8 +68,10 @@ class ActivityWorker:
         )
         self._answers = TaskAnswers(client, reporter)
         self._answers.send = self._send
-        self._pace = Pace(time.monotonic)
-        #: How many of the tasks that came together were begun, when the first was, and whether more follow.
+        self._now = now
+        self._pace = Pace(now)
+        #: Of tasks that came together: how many were begun that the pace does not know of, when the first
+        #: was, and whether more follow.
         self._begun, self._began_at, self._more_follow = 0, 0.0, False
         self._client = client
         self._domain = domain
@@ -175,8 +90,6 @@ class ActivityWorker:
             self._run_released(task)
         self._poller.polls_ahead = most_tasks is None
         while most_tasks is None or self._reporter.tasks_done < most_tasks:
-            if most_tasks is None:
-                self._poller.most_tasks = self._pace.tasks
             found = self._poller.next_tasks()
             if found is None:
                 return
@@ -185,31 +98,32 @@ class ActivityWorker:
     def _take_all(self, answers: Sequence[Answer]) -> None:
         """Runs tasks that came together, one after the other, as long as they may be begun."""
         tasks = tuple(task_in_hand(answer) for answer in answers)
-        self._began_at = time.monotonic()
+        rest, self._began_at = tasks, self._now()
         for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
-            if number and not self._may_begin(number):
-                self._give_back(tasks[number:])
+            if number and not self._may_begin(task, number):
                 break
-            self._begun, self._more_follow = number + 1, number + 1 < len(tasks)
+            rest = tasks[number + 1 :]
+            self._begun, self._more_follow = number + 1, bool(rest)
             if self._quarantine.is_held(task):
                 self._reporter.held(task)
             else:
                 self._run_task(task, answer, tasks)
         self._more_follow = False
+        if rest and self._poller.ahead is not None:
+            # A worker that does not get to its tasks in time must not ask for as many again.
+            self._began_at = min(self._began_at, self._poller.ahead.handed_out_at)
+        self._keep_pace()
+        # Results first: what was not begun can be given back by anybody.
         self._poller.end_ahead(within_s=ANSWER_WITHIN_S)
+        self._poller.give_back(rest, why="not begun: its worker was held up", within_s=ANSWER_WITHIN_S)
 
-    def _may_begin(self, number: int) -> bool:
+    def _may_begin(self, task: TaskInHand, number: int) -> bool:
+        """Whether the task may be begun behind so many others."""
         ahead = self._poller.ahead
-        return not self._stop.requested and ahead is not None and ahead.may_begin(number)
-
-    def _give_back(self, tasks: Sequence[TaskInHand]) -> None:
-        give_back(
-            cast("Sender", self._client),
-            self._poller.came_with,
-            tasks,
-            why="not begun: its worker was held up",
-            within_s=ANSWER_WITHIN_S,
-        )
+        # What is not served may be held back for long.
+        is_served = (task.type_name, task.type_version) in self._registrations
+        may = not self._stop.requested and ahead is not None and ahead.may_begin(number, self._now())
+        return may and is_served
 
     def _send(self, action: str, request: Request, *, within_s: float) -> None:
         """Answers a task: ahead where more follow, else with the next poll."""
@@ -218,9 +132,16 @@ class ActivityWorker:
             refused = partial(self._answers.refused, action, request)
             ahead.send(SentAhead(action=action, request=request, refused=refused))
             return
-        if self._begun:
-            self._pace.note(self._begun, self._began_at)
+        if not self._more_follow:
+            self._keep_pace()
         self._poller.answer(action, request, within_s=within_s)
+
+    def _keep_pace(self) -> None:
+        """Asks for as many tasks with the next poll as those begun since the last one say."""
+        if self._begun and self._poller.polls_ahead:
+            self._pace.note(self._begun, self._began_at)
+            self._poller.most_tasks = self._pace.tasks if self._reporter.hand.is_kept else 1
+        self._begun = 0
 
     def _run_released(self, task: TaskInHand) -> None:
         self._quarantine.look()

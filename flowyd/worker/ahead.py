@@ -8,7 +8,6 @@ connection they came by, and the lease is not over after that.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -41,14 +40,19 @@ class Ahead:
         self._begin_before = begin_before
         self.sent: list[SentAhead] = []
 
+    @property
+    def handed_out_at(self) -> float:
+        """When the tasks were handed out, seconds of CLOCK_MONOTONIC."""
+        return self._begin_before - LEASE_S
+
     def send(self, answer: SentAhead) -> None:
         """Sends an answer."""
         self.sent.append(answer)
         self._sender.send_ahead(self.stream, answer.action, answer.request)
 
-    def may_begin(self, number: int) -> bool:
-        """Whether the task may be begun that so many came before; to be asked just before."""
-        left_s = self._begin_before - time.monotonic()
+    def may_begin(self, number: int, now: float) -> bool:
+        """Whether the task may be begun that so many came before; `now`: CLOCK_MONOTONIC just before it."""
+        left_s = self._begin_before - now
         # More is left by no clock that the engine shares.
         return self.stream.is_whole and len(self.sent) == number and 0 < left_s <= LEASE_S
 

@@ -23,12 +23,7 @@ from flowyd.errors import FlowydError
 from flowyd.sdk.registry import ActivityRegistration
 from flowyd.swf.client import Answer, PollingClient, Request
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.activity_worker import (
-    LATE_S,
-    TaskAnswers,
-    refuse,
-    task_in_hand,
-)
+from flowyd.worker.activity_worker import LATE_S, refuse, task_in_hand
 from flowyd.worker.calling import Pauses
 from flowyd.worker.errand import task_is_open
 from flowyd.worker.polling import Pending
@@ -38,6 +33,7 @@ from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import LOOK_AGAIN_S, Rolling, must_wait
 from flowyd.worker.stopping import HandedOn, StopSignal
 from flowyd.worker.tags import tags_of
+from flowyd.worker.task_answers import TaskAnswers
 
 logger = logging.getLogger(__name__)
 

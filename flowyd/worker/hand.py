@@ -73,6 +73,11 @@ class Hand:
         return poll_id
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it is in a file, by which somebody answers for what a dead worker had not begun."""
+        return self._fd is not None
+
+    @property
     def tasks(self) -> Sequence[TaskInHand]:
         """What is in hand, or was until just now."""
         return self._tasks

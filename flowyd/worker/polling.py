@@ -22,7 +22,7 @@ from flowyd.swf.actions import BEGIN_BEFORE
 from flowyd.swf.client import Answer, PollingClient, Readable, Request
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.ahead import Ahead, Sender
+from flowyd.worker.ahead import Ahead, Sender, give_back
 from flowyd.worker.answers import Answers, Settled
 from flowyd.worker.calling import Pauses
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
@@ -209,6 +209,15 @@ class Poller:
         """Sees to answers that were sent ahead and have not been followed by one that was waited for."""
         if self.ahead is not None:
             self.answer_all("", (), within_s=within_s, settled=list, and_poll=False)
+
+    def give_back(self, tasks: Sequence[TaskInHand], *, why: str, within_s: float) -> None:
+        """Gives back tasks of those that came last, which were not begun, so that others may have them.
+
+        Args:
+            why: for an engine that does not know of them any more, and fails them.
+        """
+        if tasks and self._both is not None:
+            give_back(self._both, self.came_with, tasks, why=why, within_s=within_s)
 
     def _answer_with_poll(self, both: PollingNext, answers: Answers, stream: AnswerStream | None) -> None:
         number = self._last

@@ -34,7 +34,7 @@ from flowyd.swf.client import PollingClient, SwfClient
 from flowyd.swf.connect import endpoint_of
 from flowyd.swf.lean import LeanClient
 from flowyd.swf.limits import REASON_CHARACTERS
-from flowyd.worker.activity_worker import ActivityWorker, TaskAnswers
+from flowyd.worker.activity_worker import ActivityWorker
 from flowyd.worker.calling import call_through
 from flowyd.worker.decision_worker import DecisionWorker
 from flowyd.worker.payloads import sent_by_script
@@ -42,6 +42,7 @@ from flowyd.worker.registration import register_activity, register_domain, regis
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.service import identity
 from flowyd.worker.stopping import StopSignal
+from flowyd.worker.task_answers import TaskAnswers
 
 logger = logging.getLogger(__name__)
 

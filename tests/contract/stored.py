@@ -12,7 +12,7 @@ from typing import Any
 from flowyd.engine.executions import new_row
 from flowyd.engine.integrity import check_integrity
 from flowyd.engine.rules.deadlines import next_deadline
-from flowyd.engine.rules.evolve import fold, note_heartbeat
+from flowyd.engine.rules.evolve import fold, note_handed_out_again, note_heartbeat, note_offered_again
 from flowyd.engine.rules.state import ExecutionState
 from flowyd.engine.store import Store
 from flowyd.engine.writes import ExecutionRow
@@ -47,9 +47,13 @@ def _check_execution(store: Store, row: ExecutionRow) -> None:
     assert _values(folded) == _values(row)
     tasks = store.connection.execute(_TASKS, (row.id,)).fetchall()
     assert sorted(tasks) == sorted(_tasks(state)), row
-    for scheduled_event_id, at, details in store.heartbeats(row.id):
+    for _, scheduled_event_id, at, details, began_at, on_offer_again in store.heartbeats(row.id):
         activity = state.activities.get(scheduled_event_id)
         if activity is not None:
+            if began_at is not None:
+                note_handed_out_again(activity, at=began_at)
+            if on_offer_again:
+                note_offered_again(activity)
             note_heartbeat(activity, at=at, details=details)
     if state.is_open:
         deadline_at = next_deadline(state)

@@ -23,6 +23,8 @@ class Sent:
     action: str
     headers: dict[str, str]
     members: dict[str, Any]
+    #: Of the connections, counted from 1, that by which it came.
+    connection: int
 
     @property
     def poll_id(self) -> str:
@@ -53,6 +55,11 @@ def fault(name: str) -> Step:
     )
 
 
+def several(*steps: Step) -> Step:
+    """The answers to earlier requests, held back until now, and to this one."""
+    return lambda: b"".join([step() or b"" for step in steps])
+
+
 def told() -> bytes:
     """Only that the call was carried out; the poll waits until it is withdrawn."""
     return CARRIED_OUT
@@ -77,10 +84,27 @@ class ScriptedEngine:
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
         self._listening.listen()
-        #: What came on each connection and is no whole request.
+        #: What came on each connection and is no whole request, and the connections' numbers.
         self._unread: dict[socket.socket, bytes] = {}
+        self._numbers: dict[socket.socket, int] = {}
+        self._came = threading.Condition()
+        self._answered = 0
         self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._serve)
+
+    def play(self, *steps: Step) -> None:
+        """Adds to the script."""
+        self._steps += steps
+
+    def wait_for(self, requests: int) -> None:
+        """Waits until so many have come; what is sent by another connection then comes after them."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.sent) >= requests, timeout=60)
+
+    def wait_until_answered(self, requests: int) -> None:
+        """Waits until what the script says to so many has been sent."""
+        with self._came:
+            assert self._came.wait_for(lambda: self._answered >= requests, timeout=60)
 
     @property
     def actions(self) -> list[str]:
@@ -111,7 +135,9 @@ class ScriptedEngine:
                 return
             for connected in readable:
                 if connected is self._listening:
-                    self._unread[connected.accept()[0]] = b""
+                    accepted, _ = connected.accept()
+                    self._unread[accepted] = b""
+                    self._numbers[accepted] = len(self._numbers) + 1
                 else:
                     self._read(connected)
 
@@ -120,20 +146,25 @@ class ScriptedEngine:
         unread = self._unread[connected] + data
         reply: bytes | None = b""
         while reply is not None:
-            sent, unread = _request_of(unread)
+            sent, unread = _request_of(unread, self._numbers[connected])
             self._unread[connected] = unread
             if sent is None:
                 break
-            self.sent.append(sent)
+            with self._came:
+                self.sent.append(sent)
+                self._came.notify()
             reply = self._steps.pop(0)()
             if reply:
                 connected.sendall(reply)
+            with self._came:
+                self._answered += 1
+                self._came.notify()
         if not data or reply is None:
             del self._unread[connected]
             connected.close()
 
 
-def _request_of(data: bytes) -> tuple[Sent | None, bytes]:
+def _request_of(data: bytes, connection: int) -> tuple[Sent | None, bytes]:
     """The request that is whole, and what is left."""
     head, end, body = data.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")[1:]
@@ -142,4 +173,5 @@ def _request_of(data: bytes) -> tuple[Sent | None, bytes]:
     if not end or len(body) < length:
         return None, data
     action = headers["x-amz-target"].partition(".")[2]
-    return Sent(action=action, headers=headers, members=json.loads(body[:length])), body[length:]
+    members = json.loads(body[:length])
+    return Sent(action=action, headers=headers, members=members, connection=connection), body[length:]

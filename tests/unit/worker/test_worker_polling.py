@@ -234,6 +234,7 @@ def test_other_polls_stay_out_while_a_task_is_answered(path: Path) -> None:
     with ScriptedEngine(path, answer(task(1)), waits, answer(task(2))) as engine:
         worker = Worker(engine, SHARED, OWN)
         token = worker.take()
+        engine.wait_for(2)
         worker.answer(token)
 
         assert worker.take() == "t2"
@@ -407,7 +408,9 @@ def test_a_task_of_another_list_does_not_wait_for_acknowledgements(
     with ScriptedEngine(path, answer(SEVERAL), answer(task(4)), acknowledged, *steps[1:]) as engine:
         worker = Worker(engine, SHARED, OWN)
         outcomes: list[FlowydError | None] = []
-        worker.poller.answer_all(ANSWER, take_three(worker), within_s=10, settled=outcomes.extend)
+        answers = take_three(worker)
+        engine.wait_until_answered(2)
+        worker.poller.answer_all(ANSWER, answers, within_s=10, settled=outcomes.extend)
 
         assert worker.take() == "t4"
         assert outcomes == []
@@ -422,7 +425,9 @@ def test_what_became_of_answers_is_told_while_the_next_task_is_waited_for(path: 
     with ScriptedEngine(path, answer(SEVERAL), answer(task(4)), *steps) as engine:
         worker = Worker(engine, SHARED, OWN)
         outcomes: list[FlowydError | None] = []
-        worker.poller.answer_all(ANSWER, take_three(worker), within_s=10, settled=outcomes.extend)
+        answers = take_three(worker)
+        engine.wait_until_answered(2)
+        worker.poller.answer_all(ANSWER, answers, within_s=10, settled=outcomes.extend)
         assert worker.take() == "t4"
         acknowledged.told.set()
         # Own list: its poll waits, as does that of the shared one, which was told in between.
@@ -438,7 +443,9 @@ def test_a_stop_waits_for_what_became_of_answers(path: Path) -> None:
     with ScriptedEngine(path, answer(SEVERAL), answer(task(4)), *steps) as engine:
         worker = Worker(engine, SHARED, OWN)
         outcomes: list[FlowydError | None] = []
-        worker.poller.answer_all(ANSWER, take_three(worker), within_s=10, settled=outcomes.extend)
+        answers = take_three(worker)
+        engine.wait_until_answered(2)
+        worker.poller.answer_all(ANSWER, answers, within_s=10, settled=outcomes.extend)
         assert worker.take() == "t4"
         worker.stop.request()
         acknowledged.told.set()
