@@ -10,7 +10,7 @@ from collections.abc import Callable
 #: How long the tasks of one message may take together, and the first decision wait for the last, seconds.
 TOGETHER_S = 0.005
 #: More tasks are not taken at once: what is saved for each further one is little.
-MOST = 8
+MOST = 16
 #: The weight of the last tasks in what one is expected to take.
 _WEIGHT = 0.25
 

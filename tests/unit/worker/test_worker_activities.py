@@ -456,6 +456,16 @@ def test_behind_quick_tasks_more_are_asked_for_with_the_very_next_poll(tmp_path:
     assert (asked[0], asked[-1]) == (1, MOST)
 
 
+def test_who_keeps_no_file_asks_for_one_at_a_time(tmp_path: Path) -> None:
+    """Nobody would answer for what it had not begun."""
+    with ScriptedEngine(tmp_path / "engine.sock") as engine:
+        worker = Worker(engine)
+        engine.play(*quick(12), worker.ends(reply=carried_out))
+        worker.worker.run()
+
+    assert asked_for(engine.sent) == [1] * len(engine.sent)
+
+
 def test_the_poll_that_goes_with_a_slow_tasks_answer_asks_for_a_single_one(tmp_path: Path) -> None:
     worker = play(tmp_path, lambda w: [*quick(12), answer(task("slow")), w.ends(reply=carried_out)])
 
