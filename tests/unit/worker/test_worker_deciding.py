@@ -18,7 +18,7 @@ from flowyd.swf.client import Answer
 from flowyd.swf.lean import LeanClient
 from flowyd.worker.decision_worker import DecisionWorker
 from flowyd.worker.hand import Hand
-from flowyd.worker.pace import TOGETHER_S
+from flowyd.worker.pace import MOST, TOGETHER_S
 from flowyd.worker.reporting import Reporter
 from flowyd.worker.rolling import Rolling
 from flowyd.worker.stopping import HandedOn, StopSignal
@@ -261,7 +261,7 @@ def test_the_first_task_is_taken_alone_and_more_once_decisions_are_seen_to_be_qu
     worker.play(*steps, worker.stopping)
 
     took = worker.polled_tasks()
-    assert (took[0], took[-1]) == (1, 8)
+    assert (took[0], took[-1]) == (1, MOST)
     assert took == sorted(took)
 
 
