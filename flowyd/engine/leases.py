@@ -55,12 +55,12 @@ class Leases:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for connection, (ends_at, call) in list(self._leases.items()):
-            if ends_at >= now:
-                self._look_in(ends_at - now + _AGAIN_S)
-                return
-            if connection.is_drained:
-                del self._leases[connection]
-                self._offer_rest(call)
+        over = [(connection, call) for connection, (ends_at, call) in self._leases.items() if ends_at < now]
+        drained = [(connection, call) for connection, call in over if connection.is_drained]
+        for connection, _ in drained:
+            del self._leases[connection]
         if self._leases:
-            self._look_in(_AGAIN_S)
+            first_end, _ = next(iter(self._leases.values()))
+            self._look_in(max(0.0, first_end - now) + _AGAIN_S)
+        for _, call in drained:
+            self._offer_rest(call)
