@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import resource
 import select
 import signal
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -238,26 +238,21 @@ def test_a_worker_killed_between_two_tasks_had_begun_the_first_of_them(file: Fil
     assert file.shares() == ("a", "b", "cd")
 
 
-@pytest.fixture
-def full_disk() -> Iterator[Callable[[], None]]:
-    """What makes the disk take nothing any more: a limit for files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_file_that_cannot_be_told_of_a_task_begun_says_nothing(
-    file: File, hand: Hand, full_disk: Callable[[], None]
-) -> None:
+def test_a_file_that_cannot_be_told_of_a_task_begun_says_nothing() -> None:
     """Else that task would be given back, and run once more."""
+    fd = os.memfd_create("hand", os.MFD_ALLOW_SEALING)
+    hand = Hand(OWNER, fd)
     hand.hold(TASKS, "p")
-    full_disk()
+    assert os.fstat(fd).st_size > 0
+    # It takes nothing any more, as a full disk.
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
 
     hand.begin(2)
 
-    assert file.content == b""
+    assert os.fstat(fd).st_size == 0
     hand.hold((A, B), "q")
-    assert file.content == b""
+    assert os.fstat(fd).st_size == 0
+    os.close(fd)
 
 
 def test_a_hand_without_a_file_begins_tasks_too() -> None:
