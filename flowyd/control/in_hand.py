@@ -4,7 +4,9 @@ One record at the start of the file: a line of three numbers, then JSON. The num
 length of the JSON, and how many of the tasks were begun. The worker writes each record over the one before in
 one pwrite, so a kill leaves one of the two, and a record cut in half is known by its checksum. The third
 number is outside of the checksum and always at the same place: beginning the next of several tasks writes it
-alone. While the worker lives it holds a POSIX lock on the file.
+alone. Far behind the record are the answers that activity tasks were given, each with checksum and length,
+written before it is sent: if nobody has read it, it is sent again for the dead worker. While the worker
+lives it holds a POSIX lock on the file.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from flowyd.errors import ProtocolError
 
 #: No record is longer; a concurrent worker has hundreds of tasks at most.
 RECORD_BYTES = 4 * 1024 * 1024
+#: Where in the file the answers begin.
+ANSWERS_AT = RECORD_BYTES
 #: Where in the file it says how many tasks were begun.
 BEGUN_AT = len(b"00000000 00000000 ")
 
@@ -32,6 +36,13 @@ class PollUnderWay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     task_list: str
     #: What repeats it (`flowyd.swf.lean`).
     poll_id: str
+
+
+class GivenAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an activity task was answered with: an operation and its request."""
+
+    action: str
+    request: dict[str, str]
 
 
 class InHand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,6 +63,9 @@ class InHand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: How many of the tasks were begun, the first of them first; of no meaning without `came_with`. Of a
     #: record the number in the first line counts: it may be newer than the JSON.
     begun: int = 1
+    #: What tasks were answered with, by token, as far as the file says; of others than these, too. It is
+    #: beside the record.
+    answers: dict[str, GivenAnswer] = {}
 
     @property
     def answered(self) -> tuple[TaskInHand, ...]:
@@ -70,6 +84,7 @@ class InHand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _decode = msgspec.json.Decoder(InHand).decode
+_decode_answer = msgspec.json.Decoder(GivenAnswer).decode
 
 
 def encode_in_hand(in_hand: InHand) -> bytes:
@@ -81,6 +96,29 @@ def encode_in_hand(in_hand: InHand) -> bytes:
 def encode_begun(number: int) -> bytes:
     """What goes to `BEGUN_AT` of a record when so many of its tasks were begun."""
     return b"%08x" % number
+
+
+def encode_answer(answer: GivenAnswer) -> bytes:
+    """What is written of an answer, behind those before."""
+    body = _encode(answer)
+    return b"%08x %08x\n%b" % (zlib.crc32(body), len(body), body)
+
+
+def decode_answers(content: bytes) -> dict[str, GivenAnswer]:
+    """The answers from `ANSWERS_AT` on, by token, up to the first that is not whole; older ones follow."""
+    answers: dict[str, GivenAnswer] = {}
+    while content:
+        head, _, rest = content.partition(b"\n")
+        try:
+            checksum, length = (int(part, 16) for part in head.split())
+            body, content = rest[:length], rest[length:]
+            if len(body) != length or zlib.crc32(body) != checksum:
+                break
+            answer = _decode_answer(body)
+        except (ValueError, msgspec.MsgspecError):
+            break
+        answers[answer.request["taskToken"]] = answer
+    return answers
 
 
 def decode_in_hand(record: bytes) -> InHand | None:

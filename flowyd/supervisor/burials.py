@@ -109,11 +109,11 @@ class Burials:
         if left is not None:
             self.errands.give_back(left, how)
             for task in left.answered:
-                self.errands.fail(task, f"{WORKER_DIED}: {how}")
+                self.errands.answer_for(task, left, f"{WORKER_DIED}: {how}")
         decisions = []
         for task in child.in_hand.values():
             if task.kind == PoolKind.ACTIVITY.value:
-                self.errands.fail(task, f"{WORKER_DIED}: {how}", child.last_words())
+                self.errands.answer_for(task, left, f"{WORKER_DIED}: {how}", child.last_words())
             else:
                 decisions.append(task)
         if pool is not None and self.roster.ending is Ending.NO:

@@ -40,7 +40,7 @@ class Errands:
     LIMIT_S = 40.0
 
     def __init__(self, settled: Callable[[Iterable[str]], None]) -> None:
-        """`settled`: is told the tokens of tasks that were failed, given back, or given up."""
+        """`settled`: is told the tokens of tasks that were answered for, given back, or given up."""
         self._settled = settled
         self._obituaries: list[Obituary] = []
         self._questions: list[tuple[int, TaskInHand]] = []
@@ -51,6 +51,11 @@ class Errands:
     def fail(self, task: TaskInHand, reason: str, details: str = "") -> None:
         """Has the activity task failed, because its worker died or no worker is to have it."""
         self._obituaries.append(Obituary(task=task, reason=reason, details=details))
+
+    def answer_for(self, task: TaskInHand, left: InHand | None, reason: str, details: str = "") -> None:
+        """Has a dead worker's activity task answered as the worker had, if its file says how; else failed."""
+        answer = left.answers.get(task.task_token) if left is not None else None
+        self._obituaries.append(Obituary(task=task, reason=reason, details=details, answer=answer))
 
     def give_back(self, left: InHand, how: str) -> None:
         """Has the activity tasks that a dead worker had not begun offered to others.

@@ -19,7 +19,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from flowyd.control.in_hand import RECORD_BYTES, InHand, decode_in_hand
+from msgspec.structs import replace
+
+from flowyd.control.in_hand import ANSWERS_AT, RECORD_BYTES, InHand, decode_answers, decode_in_hand
 from flowyd.errors import ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -121,7 +123,9 @@ def _read(path: Path) -> InHand | None:
     """What a file says; what cannot be read is logged."""
     try:
         with path.open("rb") as file:
-            return decode_in_hand(file.read(RECORD_BYTES))
+            found = decode_in_hand(file.read(RECORD_BYTES))
+            file.seek(ANSWERS_AT)
+            return found and replace(found, answers=decode_answers(file.read()))
     except (OSError, ProtocolError) as error:
         logger.warning("%s is ignored: %s", path, error, extra={"action": "in-hand"})
         return None

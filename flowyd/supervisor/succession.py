@@ -2,7 +2,7 @@
 
 A legacy is what a new worker is given at its start: a file of its own, the decision tasks of dead workers of
 its pool, and the polls of the worker that had its slot before. Activity tasks are no legacy: an errand tells
-the service that they failed, or gives back what was not begun.
+the service that they failed, sends again what they had been answered with, or gives back what was not begun.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Succession:
         self._errands.give_back(left, how)
         for task in (*left.answered, *left.running):
             if task.kind == PoolKind.ACTIVITY.value:
-                self._errands.fail(task, f"{WORKER_DIED}: {how}")
+                self._errands.answer_for(task, left, f"{WORKER_DIED}: {how}")
             elif pool is None:
                 logger.error("nobody decides %s any more", task.workflow_id, extra={"action": "in-hand"})
                 self._estates.settle([task.task_token])

@@ -127,6 +127,7 @@ class ActivityWorker:
 
     def _send(self, action: str, request: Request, *, within_s: float) -> None:
         """Answers a task: ahead where more follow, else with the next poll."""
+        self._reporter.hand.note_answer(action, request)
         ahead = self._poller.ahead
         if self._more_follow and ahead is not None:
             refused = partial(self._answers.refused, action, request)

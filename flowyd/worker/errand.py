@@ -1,6 +1,7 @@
 """What a short-lived child does at the service for the supervisor.
 
-It fails dead workers' tasks, gives back those that they had not begun, or looks one up.
+It fails dead workers' tasks, gives back those that they had not begun, sends again the answers that they had
+given, or looks one up.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import cast
 
+from flowyd.control.in_hand import GivenAnswer
 from flowyd.control.reports import TaskInHand
 from flowyd.errors import FlowydError
 from flowyd.log import LogStyle, set_up_logging
@@ -48,19 +50,21 @@ def run_errand(errand: Errand) -> int:
 
 
 def _deliver(client: SwfClient, obituaries: Sequence[Obituary]) -> None:
-    """Fails the tasks, and gives back those that came together in one message."""
+    """Answers for the tasks; those that are given back go in one message if they came in one."""
     giving_back = cast("GivingBack", client) if hasattr(client, "give_back") else None
     for poll_id, together in groupby(obituaries, lambda obituary: obituary.came_with):
         if poll_id and giving_back is not None:
             _give_back(giving_back, poll_id, list(together))
             continue
         for obituary in together:
-            _fail(client, obituary)
+            _answer(client, obituary)
 
 
-def _fail(client: SwfClient, obituary: Obituary) -> None:
+def _answer(client: SwfClient, obituary: Obituary) -> None:
+    failed = GivenAnswer(action="RespondActivityTaskFailed", request=_request(obituary))
+    answer = obituary.answer or failed
     try:
-        call_through(client, "RespondActivityTaskFailed", _request(obituary), within_s=WITHIN_S)
+        call_through(client, answer.action, answer.request, within_s=WITHIN_S)
     except SwfFault as fault:
         # Such as a token of another service: it must not keep the others from being told.
         if passing(fault):

@@ -4,7 +4,8 @@ The file is for whoever answers for the worker after a kill -9, be it of the who
 the machine, so it is written without fsync, and once for each task: with a task goes the id under which the
 next poll will be sent, while the task is still in hand. An id that was never sent is to the service that of a
 new poll. A task leaves the file with the next record after it was answered; to answer it again does no harm.
-Of tasks that came together the file says how many were begun: one small write for each but the first.
+Of tasks that came together the file says how many were begun: one small write for each but the first. The
+answer of an activity task is written before it is sent, for whoever answers for the worker.
 """
 
 from __future__ import annotations
@@ -13,11 +14,20 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from flowyd.control.in_hand import BEGUN_AT, InHand, PollUnderWay, encode_begun, encode_in_hand
+from flowyd.control.in_hand import (
+    ANSWERS_AT,
+    BEGUN_AT,
+    GivenAnswer,
+    InHand,
+    PollUnderWay,
+    encode_answer,
+    encode_begun,
+    encode_in_hand,
+)
 from flowyd.control.reports import TaskInHand
 
 logger = logging.getLogger(__name__)
@@ -34,6 +44,8 @@ class Hand:
         #: The poll that gave them, and how many of them were begun; see `InHand`.
         self._came_with = ""
         self._begun = 1
+        #: How many bytes of answers to them are in the file.
+        self._answers_bytes = 0
         #: Tasks of dead workers that wait for their turn, by token.
         self._waiting = {task.task_token: task for task in inherited.tasks} if inherited else {}
         #: Polls whose answers were not read, by action and task list, and which are still to be sent.
@@ -127,7 +139,23 @@ class Hand:
         self._begun = number
         self._put(encode_begun(number), BEGUN_AT)
 
+    def note_answer(self, action: str, request: Mapping[str, str]) -> None:
+        """A task in hand is given this answer, which is not sent yet.
+
+        Where it cannot be written the task is failed if the worker dies now.
+        """
+        if self._fd is None:
+            return
+        content = encode_answer(GivenAnswer(action=action, request=dict(request)))
+        try:
+            os.pwrite(self._fd, content, ANSWERS_AT + self._answers_bytes)
+        except OSError as error:
+            logger.debug("an answer is not written down: %s", error)
+            return
+        self._answers_bytes += len(content)
+
     def _take(self, tasks: Sequence[TaskInHand], came_with: str, begun: int) -> None:
+        self._answers_bytes = 0
         self._tasks, self._came_with, self._begun = tasks, came_with, begun
         self._is_written = False
 

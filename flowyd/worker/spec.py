@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowyd.config.records import Backend, PayloadStorage, PoolKind, Swf
-from flowyd.control.in_hand import PollUnderWay
+from flowyd.control.in_hand import GivenAnswer, PollUnderWay
 from flowyd.control.reports import TaskInHand
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
 
@@ -69,6 +69,8 @@ class Obituary:
     #: The id of the poll that gave a task which was not begun: it is given back, for another worker. The
     #: reason is then for a service that cannot take it back, and says that the task was not begun.
     came_with: str = ""
+    #: What its worker had answered, which is sent again in place of its failure.
+    answer: GivenAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Errand:
     """What a short-lived child asks or tells the service for the supervisor, which speaks no SWF."""
 
     service: ServiceSpec
-    #: Fail these activity tasks, or give them back.
+    #: Fail these activity tasks, give them back, or answer them as their workers had.
     obituaries: tuple[Obituary, ...] = ()
     #: Exit with OPEN or CLOSED for this task.
     question: TaskInHand | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flowyd.config.records import Backend, Swf
+from flowyd.control.in_hand import GivenAnswer
 from flowyd.swf.lean import LeanClient
 from flowyd.worker.activity_worker import task_in_hand
 from flowyd.worker.errand import run_errand
@@ -69,6 +70,27 @@ def test_a_task_that_is_given_back_is_handed_out_again_as_it_was(
     assert types[-2:] == ["ActivityTaskScheduled", "ActivityTaskStarted"]
     # Dead workers' files tell hand-outs apart by it.
     assert again["taskToken"] != task["taskToken"]
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+def test_a_task_is_answered_as_its_worker_had_answered_it(
+    engine: EngineProcess, lean: LeanClient, domain: str, was_read: bool
+) -> None:
+    task = task_of(lean, domain, "p5")
+    answer = GivenAnswer(
+        action="RespondActivityTaskCompleted", request={"taskToken": task["taskToken"], "result": "7"}
+    )
+    if was_read:
+        lean.call(answer.action, answer.request)
+
+    service = ServiceSpec(domain=domain, engine_socket=engine.socket)
+    obituary = Obituary(task=task_in_hand(task), reason="worker died", answer=answer)
+    code = run_errand(Errand(service=service, obituaries=(obituary,)))
+
+    assert code == 0
+    types = event_types(lean, domain, task)
+    assert types.count("ActivityTaskCompleted") == 1
+    assert "ActivityTaskFailed" not in types
 
 
 def test_a_poll_whose_task_was_given_back_may_be_repeated(

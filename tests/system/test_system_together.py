@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from flowyd.control.in_hand import ANSWERS_AT, decode_answers
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from running_daemon import RunningDaemon, until
@@ -30,6 +32,16 @@ class Mark(Activity):
         if number == hangs:
             time.sleep(600)
         return number
+
+@activity("late", 1, "work")
+class Late(Activity):
+    """Waits until it may end."""
+    def run(self, folder):
+        with Path(folder, "marks").open("a") as marks:
+            marks.write("late\\n")
+        while not Path(folder, "go").exists():
+            time.sleep(0.01)
+        return "done"
 '''
 
 WORKFLOWS = """
@@ -48,6 +60,13 @@ class Marks(Workflow):
             return mark.result()
         except TaskError as error:
             return str(error)
+
+@workflow("lates", 1, "decide")
+class Lates(Workflow):
+    late = ActivityProxy("late", 1, retry=0)
+
+    def run(self, folder):
+        return self.late(folder).result()
 """
 
 #: So many come together, if the activities before them took no time.
@@ -115,3 +134,26 @@ def test_of_tasks_that_came_together_only_the_one_that_was_run_fails_by_a_kill(
     assert sorted(marks(tmp_path)) == [str(number) for number in range(COUNT)]
     assert count_of(daemon, execution, "ActivityTaskStarted") == COUNT
     assert f"workers[{worker.pid}] had not begun all that it had in hand" in daemon.log.read_text()
+
+
+def test_an_activity_that_was_answered_when_all_was_killed_is_not_run_again(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    """The engine had not read it; the worker's file says what the answer was."""
+    execution = daemon.begin("lates", str(tmp_path))
+    until(lambda: marks(tmp_path) == ["late"])
+    engine = daemon.status().engine
+    assert engine is not None
+    os.kill(engine.pid, signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    until(lambda: any(answers_in(path) for path in (daemon.runtime / "in-hand").iterdir()))
+    daemon.kill_everything()
+    daemon.start()
+
+    assert result_of(daemon.close_of(execution)) == "done"
+    assert marks(tmp_path) == ["late"]
+
+
+def answers_in(path: Path) -> list[str]:
+    """What the worker of that file has answered."""
+    return [answer.request["result"] for answer in decode_answers(path.read_bytes()[ANSWERS_AT:]).values()]

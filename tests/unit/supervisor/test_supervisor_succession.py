@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from flowyd.config.records import Pool, PoolKind
-from flowyd.control.in_hand import InHand, encode_in_hand
+from flowyd.control.in_hand import ANSWERS_AT, GivenAnswer, InHand, encode_answer, encode_in_hand
 from flowyd.control.reports import Report, TaskInHand
 from flowyd.supervisor.burials import Burials
 from flowyd.supervisor.child import Child
@@ -294,3 +294,50 @@ def test_of_an_older_daemons_worker_all_is_failed(supervisor: Supervisor) -> Non
     supervisor.take_over(b"%08x %08x\n%b" % (zlib.crc32(body), len(body), body))
 
     assert supervisor.news() == dict.fromkeys("abcd", (ENDED, ""))
+
+
+def answered(token: str, action: str = "RespondActivityTaskCompleted") -> GivenAnswer:
+    return GivenAnswer(action=action, request={"taskToken": token, "result": token.upper()})
+
+
+def given(supervisor: Supervisor) -> dict[str, GivenAnswer | None]:
+    """By token of the task that the service is told of, what its worker had answered."""
+    return {each.task.task_token: each.answer for each in supervisor.errand().obituaries}
+
+
+def die_with_answers(reporter: Reporter) -> int:
+    """The second is answered, and the third not begun yet."""
+    reporter.running(A, limit_s=None, together=TASKS, came_with="p1")
+    reporter.hand.note_answer("RespondActivityTaskCompleted", {"taskToken": "a", "result": "A"})
+    reporter.running(B, limit_s=None, together=TASKS, came_with="p1")
+    reporter.hand.note_answer("RespondActivityTaskFailed", {"taskToken": "b", "result": "B"})
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def test_a_task_that_a_dead_worker_had_answered_is_answered_so_again(supervisor: Supervisor) -> None:
+    supervisor.bury(supervisor.start(die_with_answers))
+
+    failed = answered("b", "RespondActivityTaskFailed")
+    assert given(supervisor) == {"a": answered("a"), "b": failed, "c": None, "d": None}
+
+
+def test_a_single_task_that_a_dead_worker_had_answered_is_answered_so_again(supervisor: Supervisor) -> None:
+    def die_with_one(reporter: Reporter) -> int:
+        reporter.running(A, limit_s=None)
+        reporter.hand.note_answer("RespondActivityTaskCompleted", {"taskToken": "a", "result": "A"})
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    supervisor.bury(supervisor.start(die_with_one))
+
+    assert given(supervisor) == {"a": answered("a")}
+
+
+def test_answers_of_a_worker_that_ended_with_the_daemon_are_sent_again(supervisor: Supervisor) -> None:
+    record = encode_in_hand(replace(LEFT, begun=3)).ljust(ANSWERS_AT, b"\0")
+
+    # The last one is of a task before these.
+    supervisor.take_over(record + b"".join(encode_answer(answered(token)) for token in "abx"))
+
+    assert given(supervisor) == {"a": answered("a"), "b": answered("b"), "c": None, "d": None}

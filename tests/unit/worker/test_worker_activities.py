@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowyd import Activity, activity
-from flowyd.control.in_hand import InHand, decode_in_hand
+from flowyd.control.in_hand import ANSWERS_AT, InHand, decode_answers, decode_in_hand
 from flowyd.control.quarantine import encode_keys, key_of
 from flowyd.sdk.failures import SuspendTask
 from flowyd.sdk.registry import ActivityRegistration, registration_of
@@ -502,3 +502,31 @@ def test_a_worker_for_so_many_tasks_asks_for_one_at_a_time(tmp_path: Path) -> No
 
     assert told(worker.engine.sent) == [each for n in range(12) for each in ("poll", f"done q{n}")]
     assert set(asked_for(worker.engine.sent)) == {1}
+
+
+def test_an_answer_is_written_down_before_it_is_sent(tmp_path: Path) -> None:
+    written: list[set[str]] = []
+
+    def look_then(worker: Worker, step: Step) -> Step:
+        def looking() -> bytes | None:
+            assert worker._file is not None
+            content = worker._file.read_bytes()[ANSWERS_AT:]
+            written.append({given.request["result"] for given in decode_answers(content).values()})
+            return step()
+
+        return looking
+
+    play(
+        tmp_path,
+        lambda w: [
+            answer(task("first")),
+            look_then(w, w.together("a", "b")),
+            look_then(w, answer()),
+            look_then(w, w.ends(reply=carried_out)),
+        ],
+    )
+
+    # The second of two that came together may be there, too, by the time that the first is looked at.
+    assert [each & {'"first"'} for each in written[:1]] == [{'"first"'}]
+    assert '"a"' in written[1]
+    assert {'"a"', '"b"'} <= written[2]

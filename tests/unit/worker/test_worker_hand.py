@@ -16,9 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec.structs import replace
 
 from flowyd.control.in_hand import (
+    ANSWERS_AT,
     BEGUN_AT,
     InHand,
     PollUnderWay,
+    decode_answers,
     decode_in_hand,
     encode_begun,
     encode_in_hand,
@@ -372,3 +374,76 @@ def test_a_task_that_runs_alone_is_begun(file: File, hand: Hand) -> None:
     Reporter(None, hand).running(A, limit_s=None, came_with="p")
 
     assert file.shares() == ("", "a", "")
+
+
+# Answers.
+
+
+def answers(file: File) -> dict[str, dict[str, str]]:
+    """What the file says that tasks were answered with, by token."""
+    content = os.pread(file.fd, 65_536, ANSWERS_AT)
+    return {token: given.request for token, given in decode_answers(content).items()}
+
+
+def answer_of(token: str, result: str = "") -> dict[str, str]:
+    return {"taskToken": token, "result": result}
+
+
+def test_the_file_says_what_tasks_were_answered_with(file: File, hand: Hand) -> None:
+    hand.hold(TASKS, "p")
+    for each in (A, B):
+        hand.note_answer("RespondActivityTaskCompleted", answer_of(each.task_token, "long" * 999))
+        hand.begin(2)
+
+    assert answers(file) == {each.task_token: answer_of(each.task_token, "long" * 999) for each in (A, B)}
+    assert file.in_hand is not None
+    assert file.in_hand.begun == 2
+
+
+def test_the_answers_to_new_tasks_take_the_place_of_those_before(file: File, hand: Hand) -> None:
+    hand.hold(TASKS, "p")
+    for each in TASKS:
+        hand.note_answer("RespondActivityTaskCompleted", answer_of(each.task_token, "long" * 99))
+    hand.hold((task("new"),))
+    hand.note_answer("RespondActivityTaskFailed", answer_of("new"))
+
+    assert answers(file)["new"] == answer_of("new")
+
+
+def test_another_answer_to_a_task_counts(file: File, hand: Hand) -> None:
+    hand.hold((A,))
+    hand.note_answer("RespondActivityTaskCompleted", answer_of("a", "refused"))
+    hand.note_answer("RespondActivityTaskFailed", answer_of("a"))
+
+    assert answers(file) == {"a": answer_of("a")}
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_answers_are_read_up_to_the_one_that_is_cut_off(file: File, hand: Hand, cut: int) -> None:
+    hand.hold(TASKS, "p")
+    for each in (A, B):
+        hand.note_answer("RespondActivityTaskCompleted", answer_of(each.task_token))
+    os.ftruncate(file.fd, os.fstat(file.fd).st_size - cut)
+
+    assert answers(file) == {"a": answer_of("a")}
+
+
+def test_a_file_that_takes_no_answer_still_says_what_is_begun() -> None:
+    """As with a limit for the size of files."""
+    fd = os.memfd_create("hand", os.MFD_ALLOW_SEALING)
+    file = File(fd)
+    hand = Hand(OWNER, fd)
+    hand.hold(TASKS, "p")
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+
+    hand.note_answer("RespondActivityTaskCompleted", answer_of("a"))
+    hand.begin(2)
+
+    assert answers(file) == {}
+    assert file.shares() == ("a", "b", "cd")
+    os.close(fd)
+
+
+def test_what_is_no_answer_is_none() -> None:
+    for content in (b"", b"\0" * 99, b"1 2 3\n", b"00000000 00000002\n{}", b"zz zz\n"):
+        assert decode_answers(content) == {}
