@@ -24,18 +24,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from flowyd.engine import requests
 from flowyd.engine.acknowledging import Acknowledging
 from flowyd.engine.calls import EMPTY_ANSWERS, Answered, Call
 from flowyd.engine.connection import Connection, Gate
 from flowyd.engine.cutting_off import cut_off
 from flowyd.engine.gauges import MOST_TASK_LISTS
 from flowyd.engine.http import HttpRequest, ResponseWriter
+from flowyd.engine.incoming import call_of
 from flowyd.engine.leases import Leases
 from flowyd.engine.metrics import CONTENT_TYPE, Gauge, Metrics
 from flowyd.engine.tls import Handshake, Handshakes
 from flowyd.swf import limits
-from flowyd.swf.actions import POLLS, READS, VOIDS
+from flowyd.swf.actions import POLLS
 from flowyd.swf.faults import (
     AccessDeniedException,
     InternalFailure,
@@ -260,7 +260,7 @@ class Server:
                 raise ValidationException(f"A request must not be larger than {limits.REQUEST_BYTES} bytes")
             if gate is not None:
                 gate.admit(request, action)
-            call = self._call(action, request, connection if gate is None else None)
+            call = call_of(action, request, connection if gate is None else None)
         except SwfFault as fault:
             self._leases.end(connection)
             connection.write(self.response(action or "", fault, request))
@@ -272,31 +272,6 @@ class Server:
             self._leases.end(connection)
         self._ready.append(call)
         self._turn_soon()
-        return call
-
-    def _call(self, action: str, request: HttpRequest, trusted: Connection | None) -> Call:
-        """The checked call.
-
-        `trusted`: its connection, if nobody but the caller can have written flowyd's own headers.
-
-        Raises:
-            SwfFault: the request is wrong.
-        """
-        if action in POLLS:
-            poll = Call(action=action, request=requests.poll(action, request.body), poll_id=request.poll_id)
-            if trusted is not None:
-                poll.trust(request.most_tasks, shares_clock=trusted.shares_clock)
-            return poll
-        call = Call(action=action, request=requests.checked(action, request.body))
-        if action in READS:
-            call.waits_for_close = request.waits_for_close
-        elif action in VOIDS and trusted is not None:
-            if action == "RespondActivityTaskFailed":
-                call.not_begun = request.not_begun
-            if named := request.next_poll:
-                next_action, next_request, most_tasks = requests.next_poll(named)
-                call.next_poll = Call(action=next_action, request=next_request, poll_id=request.poll_id)
-                call.next_poll.trust(most_tasks, shares_clock=trusted.shares_clock)
         return call
 
     def response(self, action: str, result: bytes | SwfFault, request: HttpRequest) -> bytes:

@@ -26,7 +26,7 @@ from flowyd.swf.limits import POLL_READ_TIMEOUT_S
 from flowyd.worker.activity_worker import LATE_S, refuse, task_in_hand
 from flowyd.worker.calling import Pauses
 from flowyd.worker.errand import task_is_open
-from flowyd.worker.polling import Pending
+from flowyd.worker.polls_under_way import Pending
 from flowyd.worker.quarantined import QuarantineKeys
 from flowyd.worker.released import polled_again
 from flowyd.worker.reporting import Reporter

@@ -12,19 +12,20 @@ import select
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import setproctitle
 
 from flowyd.control.reports import TaskInHand, WorkerState
 from flowyd.errors import FlowydError, UnreachableError
 from flowyd.swf.actions import BEGIN_BEFORE
-from flowyd.swf.client import Answer, PollingClient, Readable, Request
+from flowyd.swf.client import Answer, PollingClient, Request
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.ahead import Ahead, Sender, give_back
+from flowyd.worker.ahead import Ahead, give_back
 from flowyd.worker.answers import Answers, Settled
 from flowyd.worker.calling import Pauses
+from flowyd.worker.polls_under_way import ManyPolls, Pending, PendingNext, PollingNext
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
 
@@ -37,69 +38,12 @@ _HASTY_S = 0.5
 _AT_ONCE_S = 0.02
 
 
-class Pending(Readable, Protocol):
-    """A poll under way; readable when `finish` will not wait."""
-
-    #: Whether the answer was read; if not, the poll is repeated under its id.
-    was_read: bool
-    #: Whether the answer was received already; what is waited for is not readable then.
-    is_here: bool
-    #: For the answers of several activity tasks that came together.
-    stream: AnswerStream | None
-
-    def finish(self) -> Answer | None: ...
-
-    def withdraw(self) -> None: ...
-
-
-class PendingNext(Pending, Protocol):
-    """A poll that was sent with the answer of a task, or of several."""
-
-    #: What became of the answers but the last, as far as it is known: why one was refused.
-    before: list[FlowydError | None]
-
-    def carried_out(self) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
     """What to ask for, again and again."""
 
     action: str
     request: Mapping[str, Any]
-
-
-class ManyPolls(Protocol):
-    """A client that can wait for several polls at once."""
-
-    def new_poll_id(self) -> str: ...
-
-    def begin_poll(self, action: str, request: Request, poll_id: str | None = None) -> Pending: ...
-
-
-class PollingNext(Sender, Protocol):
-    """A client that can answer tasks and poll for the next ones in the same message, several at once."""
-
-    def begin_poll(
-        self, action: str, request: Request, poll_id: str | None = None, *, most_tasks: int = 1
-    ) -> Pending: ...
-
-    def call_and_poll(
-        self,
-        action: str,
-        request: Request,
-        poll_action: str,
-        poll_request: Request,
-        poll_id: str,
-        *,
-        before: Sequence[Request] = (),
-        stream: AnswerStream | None = None,
-        most_tasks: int = 1,
-    ) -> PendingNext: ...
-
-    def call_all(
-        self, action: str, requests: Sequence[Request], *, stream: AnswerStream | None = None
-    ) -> list[FlowydError | None]: ...
 
 
 class Poller:
