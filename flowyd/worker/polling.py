@@ -47,7 +47,7 @@ class Poll:
 
 
 class Poller:
-    """Hands out one task after the other."""
+    """Hands out one task after the other, or several, and takes their answers to the service."""
 
     def __init__(
         self,
