@@ -23,6 +23,8 @@ from flowyd.errors import ProtocolError
 RECORD_BYTES = 4 * 1024 * 1024
 #: Where in the file the answers begin.
 ANSWERS_AT = RECORD_BYTES
+#: The first line of a record is no longer.
+HEAD_BYTES = 64
 #: Where in the file it says how many tasks were begun.
 BEGUN_AT = len(b"00000000 00000000 ")
 
@@ -119,6 +121,18 @@ def decode_answers(content: bytes) -> dict[str, GivenAnswer]:
             break
         answers[answer.request["taskToken"]] = answer
     return answers
+
+
+def length_of(head: bytes) -> int:
+    """How many bytes of the record follow its first line.
+
+    Raises:
+        ProtocolError: this is no such line.
+    """
+    try:
+        return int(head.split()[1], 16)
+    except (ValueError, IndexError) as error:
+        raise ProtocolError(f"no record of tasks in hand begins with {head!r}") from error
 
 
 def decode_in_hand(record: bytes) -> InHand | None:

@@ -21,7 +21,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from flowyd.control.in_hand import ANSWERS_AT, RECORD_BYTES, InHand, decode_answers, decode_in_hand
+from flowyd.control.in_hand import (
+    ANSWERS_AT,
+    HEAD_BYTES,
+    RECORD_BYTES,
+    InHand,
+    decode_answers,
+    decode_in_hand,
+    length_of,
+)
 from flowyd.errors import ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -123,7 +131,11 @@ def _read(path: Path) -> InHand | None:
     """What a file says; what cannot be read is logged."""
     try:
         with path.open("rb") as file:
-            found = decode_in_hand(file.read(RECORD_BYTES))
+            head = file.readline(HEAD_BYTES)
+            if not head:
+                return None
+            # No more than is written: between the record and the answers the file has a hole.
+            found = decode_in_hand(head + file.read(min(length_of(head), RECORD_BYTES)))
             file.seek(ANSWERS_AT)
             return found and replace(found, answers=decode_answers(file.read()))
     except (OSError, ProtocolError) as error:
