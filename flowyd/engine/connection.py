@@ -157,10 +157,8 @@ class Connection(asyncio.Protocol):
     @property
     def is_drained(self) -> bool:
         """Whether all that the peer has sent until now was carried out; never while it cannot be told."""
-        if not self.is_idle or self._reader.has_begun or not self._is_reading:
-            return False
-        if self._transport.is_closing():
-            # What waited was dropped.
+        # Of one that is closing what waited was dropped.
+        if not self.is_idle or self._reader.has_begun or self._transport.is_closing():
             return False
         unread = select.poll()
         unread.register(self._transport.get_extra_info("socket"), select.POLLIN)

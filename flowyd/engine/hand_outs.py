@@ -173,14 +173,14 @@ class HandOuts:
         left.load(rows)
         in_table = {_identity(row.task): (place, row) for place, row in left._rows.items()}
         for identity, handed_out in self._offered.items():
-            place, row = in_table.get(identity, (0, None))
             if identity in left._offered:
                 continue
             handed_out.poll_id, handed_out.call, handed_out.number = "", None, None
             left._offered[identity] = handed_out
             left._unwritten.append(handed_out)
-            if row is not None:
+            if identity in in_table:
                 # The row of who had it goes.
+                place, row = in_table[identity]
                 handed_out.number = row.number
                 left._rows[place] = handed_out
         for poll_id, together in list(left._by_id.items()):

@@ -290,7 +290,7 @@ class Service:
                 return self._dealing.poll(call)
             if call.waits_for_close and self._waits(call):
                 return None
-            if call.not_begun and self._is_taken_back(call):
+            if call.not_begun and self._take_back(call):
                 return b""
             result = self._table[call.action](call.request)
         except SwfFault as fault:
@@ -298,7 +298,7 @@ class Service:
         self._context.errands.run()
         return result
 
-    def _is_taken_back(self, call: Call) -> bool:
+    def _take_back(self, call: Call) -> bool:
         """Takes back a task that was not begun; False: nothing is known of it any more, and it may fail."""
         hot, token = self._context.of_token(call.request, "activity")
         return self._dealing.take_back_task(call.not_begun, hot.id, token.scheduled_event_id)

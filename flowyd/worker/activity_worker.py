@@ -71,8 +71,9 @@ class ActivityWorker:
         self._now = now
         self._pace = Pace(now)
         #: Of tasks that came together: how many were begun that the pace does not know of, when the first
-        #: was, and whether more follow.
-        self._begun, self._began_at, self._more_follow = 0, 0.0, False
+        #: was, and those behind the one that was begun last.
+        self._begun, self._began_at = 0, 0.0
+        self._rest: Sequence[TaskInHand] = ()
         self._client = client
         self._domain = domain
         self._quarantine = quarantine or QuarantineKeys(None)
@@ -98,17 +99,16 @@ class ActivityWorker:
     def _take_all(self, answers: Sequence[Answer]) -> None:
         """Runs tasks that came together, one after the other, as long as they may be begun."""
         tasks = tuple(task_in_hand(answer) for answer in answers)
-        rest, self._began_at = tasks, self._now()
+        self._began_at = self._now()
         for number, (task, answer) in enumerate(zip(tasks, answers, strict=True)):
             if number and not self._may_begin(task, number):
                 break
-            rest = tasks[number + 1 :]
-            self._begun, self._more_follow = number + 1, bool(rest)
+            self._begun, self._rest = number + 1, tasks[number + 1 :]
             if self._quarantine.is_held(task):
                 self._reporter.held(task)
             else:
                 self._run_task(task, answer, tasks)
-        self._more_follow = False
+        rest, self._rest = self._rest, ()
         if rest and self._poller.ahead is not None:
             # A worker that does not get to its tasks in time must not ask for as many again.
             self._began_at = min(self._began_at, self._poller.ahead.handed_out_at)
@@ -129,11 +129,11 @@ class ActivityWorker:
         """Answers a task: ahead where more follow, else with the next poll."""
         self._reporter.hand.note_answer(action, request)
         ahead = self._poller.ahead
-        if self._more_follow and ahead is not None:
+        if self._rest and ahead is not None:
             refused = partial(self._answers.refused, action, request)
             ahead.send(SentAhead(action=action, request=request, refused=refused))
             return
-        if not self._more_follow:
+        if not self._rest:
             self._keep_pace()
         self._poller.answer(action, request, within_s=within_s)
 

@@ -7,21 +7,13 @@ connection they came by, and the lease is not over after that.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
 from typing import Protocol
 
-from flowyd.control.reports import TaskInHand
-from flowyd.errors import FlowydError
 from flowyd.swf.actions import LEASE_S
 from flowyd.swf.client import Request
 from flowyd.swf.lean_stream import AnswerStream
-from flowyd.swf.limits import REASON_CHARACTERS
-from flowyd.worker import giving_back
 from flowyd.worker.answers import SentAhead
 from flowyd.worker.giving_back import GivingBack
-
-logger = logging.getLogger(__name__)
 
 
 class Sender(GivingBack, Protocol):
@@ -55,19 +47,3 @@ class Ahead:
         left_s = self._begin_before - now
         # More is left by no clock that the engine shares.
         return self.stream.is_whole and len(self.sent) == number and 0 < left_s <= LEASE_S
-
-
-def give_back(
-    sender: Sender, poll_id: str, tasks: Sequence[TaskInHand], *, why: str, within_s: float
-) -> None:
-    """Gives back tasks that were not begun, so that others may have them; waits for an engine that is away.
-
-    Args:
-        poll_id: of the poll that gave them.
-        why: for an engine that does not know of them any more, and fails them.
-    """
-    requests = [{"taskToken": task.task_token, "reason": why[:REASON_CHARACTERS]} for task in tasks]
-    try:
-        giving_back.give_back(sender, poll_id, requests, within_s=within_s)
-    except FlowydError as error:
-        logger.error("%d tasks could not be given back: %s", len(tasks), error, extra={"action": "answer"})

@@ -1,6 +1,6 @@
 """Waiting for the next task on one task list or several, without ever losing one that was handed out.
 
-A stop takes outstanding polls back; a task that was handed out just before still comes out of `next_task`.
+A stop takes outstanding polls back; a task that was handed out just before still comes out of `next_tasks`.
 With a client that can wait on several polls at once, all lists are polled together; else only the first.
 """
 
@@ -22,9 +22,10 @@ from flowyd.swf.actions import BEGIN_BEFORE
 from flowyd.swf.client import Answer, PollingClient, Request
 from flowyd.swf.lean_stream import AnswerStream
 from flowyd.swf.limits import POLL_READ_TIMEOUT_S
-from flowyd.worker.ahead import Ahead, give_back
+from flowyd.worker.ahead import Ahead
 from flowyd.worker.answers import Answers, Settled
 from flowyd.worker.calling import Pauses
+from flowyd.worker.giving_back import give_back
 from flowyd.worker.polls_under_way import ManyPolls, Pending, PendingNext, PollingNext
 from flowyd.worker.reporting import POLLING_LIMIT_S, Reporter
 from flowyd.worker.stopping import StopSignal
@@ -160,8 +161,15 @@ class Poller:
         Args:
             why: for an engine that does not know of them any more, and fails them.
         """
-        if tasks and self._both is not None:
-            give_back(self._both, self.came_with, tasks, why=why, within_s=within_s)
+        if not tasks or self._both is None:
+            return
+        requests = [{"taskToken": task.task_token, "reason": why} for task in tasks]
+        try:
+            give_back(self._both, self.came_with, requests, within_s=within_s)
+        except FlowydError as error:
+            logger.error(
+                "%d tasks could not be given back: %s", len(tasks), error, extra={"action": "answer"}
+            )
 
     def _answer_with_poll(self, both: PollingNext, answers: Answers, stream: AnswerStream | None) -> None:
         number = self._last
@@ -213,19 +221,12 @@ class Poller:
             return True
         return any(self._number_of.get(fd, number) != number for fd, _ in self._waiter.poll(0))
 
-    def next_task(self) -> tuple[Poll, Answer] | None:
-        """The next task and the poll that gave it; None when the worker must stop and nothing is left.
-
-        Waits as long as it takes; a service that is away is waited for.
-        """
-        found = self.next_tasks()
-        if found is None:
-            return None
-        poll, [answer] = found
-        return poll, answer
-
     def next_tasks(self) -> tuple[Poll, list[Answer]] | None:
-        """As `next_task`, up to `most_tasks` that came together."""
+        """The next tasks, up to `most_tasks` that came together, and the poll that gave them.
+
+        Waits as long as it takes; a service that is away is waited for. None: the worker must stop, and
+        nothing is left.
+        """
         while True:
             try:
                 found = self._next()
