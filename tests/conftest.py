@@ -1,8 +1,10 @@
 """What every test may rely on."""
 
 import ctypes
+import logging
 import platform
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -19,6 +21,16 @@ class Disk:
 
     #: Whether none has ended before it is waited for.
     is_slow: bool = True
+
+
+@pytest.fixture
+def logs_as_before() -> Iterator[None]:
+    """Leaves the root logger as it was, whatever the test sets up."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

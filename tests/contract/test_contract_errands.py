@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,7 @@ from tests.contract.engine_process import EngineProcess
 from tests.contract.test_contract_answering import event_types, fresh_domain, schedule_and_poll
 from tests.contract.test_contract_clients import activities, decisions, start
 
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
 REASON = f"{NOT_BEGUN}: killed by SIGKILL (pool images, pid 4711)"

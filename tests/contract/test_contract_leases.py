@@ -29,19 +29,10 @@ from flowyd.engine.opening import open_service
 from flowyd.engine.server import Server
 from flowyd.engine.service import Service
 from flowyd.swf.actions import BEGIN_BEFORE
+from tests.contract.test_contract_held import DOMAIN, POLL, TYPE, WORKFLOW_TYPE
 from tests.contract.wire import Response, message, read_response
 from tests.unit.engine_service.no_space import no_file_grows
 
-DOMAIN = {"name": "d", "workflowExecutionRetentionPeriodInDays": "1"}
-TYPE = {"name": "t", "version": "1"}
-WORKFLOW_TYPE = {
-    "domain": "d",
-    **TYPE,
-    "defaultTaskList": {"name": "tl"},
-    "defaultChildPolicy": "TERMINATE",
-    "defaultExecutionStartToCloseTimeout": "1000",
-    "defaultTaskStartToCloseTimeout": "1000",
-}
 ACTIVITY_TYPE = {
     "domain": "d",
     **TYPE,
@@ -51,7 +42,6 @@ ACTIVITY_TYPE = {
     "defaultTaskScheduleToStartTimeout": "NONE",
     "defaultTaskStartToCloseTimeout": "NONE",
 }
-POLL = {"domain": "d", "taskList": {"name": "tl"}}
 LEASE_S = 0.2
 
 
@@ -328,6 +318,16 @@ async def test_while_a_request_is_half_sent_nothing_is_offered(engine: Engine) -
     assert await engine.until_offered() == ["c"]
 
 
+async def has_no_lease(engine: Engine, caller: Caller) -> None:
+    """What the caller may not have begun stays with it; its next poll waits for another task."""
+    await lease_is_over()
+    await engine.schedule("z", "last")
+
+    assert await caller.read_tasks() == ["z"]
+    await lease_is_over()
+    assert await engine.offered() == []
+
+
 @on_an_engine
 async def test_who_has_polled_again_has_no_lease(engine: Engine) -> None:
     await engine.schedule("abc")
@@ -335,12 +335,7 @@ async def test_who_has_polled_again_has_no_lease(engine: Engine) -> None:
     await caller.poll("p1")
     caller.begin_poll("p2")
 
-    await lease_is_over()
-    await engine.schedule("z", "last")
-
-    assert await caller.read_tasks() == ["z"]
-    await lease_is_over()
-    assert await engine.offered() == []
+    await has_no_lease(engine, caller)
 
 
 @on_an_engine
@@ -357,12 +352,7 @@ async def test_who_has_polled_with_an_answer_has_no_lease(engine: Engine) -> Non
         )
     )
 
-    await lease_is_over()
-    await engine.schedule("z", "last")
-
-    assert await caller.read_tasks() == ["z"]
-    await lease_is_over()
-    assert await engine.offered() == []
+    await has_no_lease(engine, caller)
 
 
 @on_an_engine

@@ -16,14 +16,7 @@ import pytest
 
 from flowyd.log import JournalHandler, LogStyle, is_journal_stream, priority_of, set_up_logging
 
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
 def logged(style: LogStyle) -> list[str]:
